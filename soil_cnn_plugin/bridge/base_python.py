@@ -52,7 +52,7 @@ class BasePython:
             raise WorkerFailed(self._nothing_serves(str(error))) from error
         if not self._serves(python):
             shutil.rmtree(self.tools_folder / "python", ignore_errors=True)  # so that another run fetches it anew
-            raise WorkerFailed(self._nothing_serves(tr("The one that uv fetched does not serve either.")))
+            raise WorkerFailed(self._nothing_serves(tr("The one that uv fetched does not work either.")))
 
     def _serves(self, python: Path) -> bool:
         """Build the environment from this Python if it can, and say in a line what came of it."""
@@ -62,7 +62,7 @@ class BasePython:
             tell = self.commands.feedback.pushWarning if python == self.own else self.commands.feedback.pushInfo
             tell(tr("Tried {}: {}.").format(python, problem))
             return False
-        self.commands.feedback.pushInfo(tr("Tried {}: it serves. The environment is built from it.").format(python))
+        self.commands.feedback.pushInfo(tr("Tried {}: it works. The environment is built from it.").format(python))
         return True
 
     def _try(self, python: Path) -> str:

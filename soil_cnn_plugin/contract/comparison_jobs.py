@@ -65,10 +65,10 @@ class CompareMaps(Job):
             names = [name for name, raster in zip(("LOWER", "UPPER", "LOWER_2", "UPPER_2"), limits) if raster is None]
             raise JobError(
                 tr_n(
-                    "What can be told from intervals needs both limits of both maps, but {} is missing. Choose all four"
+                    "To compare intervals, both limits of both maps are needed, but {} is missing. Choose all four"
                     " rasters or none.",
-                    "What can be told from intervals needs both limits of both maps, but {} are missing. Choose all"
-                    " four rasters or none.",
+                    "To compare intervals, both limits of both maps are needed, but {} are missing. Choose all four"
+                    " rasters or none.",
                     len(names),
                 ).format(", ".join(names))
             )

@@ -94,7 +94,7 @@ def test_each_python_that_does_not_serve_is_told_in_a_line_and_the_next_one_is_t
             "it is pypy",
             "free-threaded",
             "it lacks ssl (ImportError: DLL load failed while importing _ssl)",
-            "it serves",
+            "it works",
         ),
     ):
         assert words in line
@@ -115,7 +115,7 @@ def test_a_python_whose_environment_lacks_ssl_is_left_for_the_next(attempts, tmp
     monkeypatch.setattr(Commands, "run", lambda *_: Ended(0, []))
     log = attempts(osgeo, REAL, for_real=True)
     assert f"Tried {osgeo}: the environment built from it lacks ssl (ImportError: DLL load failed)." in log
-    assert f"Tried {REAL}: it serves" in log
+    assert f"Tried {REAL}: it works" in log
 
 
 def test_a_python_that_cannot_build_environments_is_left_and_leaves_nothing(attempts, commands, tmp_path) -> None:
@@ -129,7 +129,7 @@ def test_a_python_that_cannot_build_environments_is_left_and_leaves_nothing(atte
 
 def test_the_users_own_python_comes_first(attempts, tmp_path) -> None:
     log = attempts(python_with(tmp_path / "found"), own=python_with(tmp_path / "own"))
-    assert f"Tried {tmp_path / 'own'}: it serves" in log and "found" not in log
+    assert f"Tried {tmp_path / 'own'}: it works" in log and "found" not in log
 
 
 def test_pip_is_taken_from_another_python_where_debian_left_it_out(attempts, commands, tmp_path) -> None:
@@ -190,7 +190,7 @@ def test_uv_fetches_a_python_where_none_serves(attempts, offline, tmp_path) -> N
     log = attempts(python_with(tmp_path / "old", python=[3, 10, 2]), wheels=read_wheels(offline))
     assert "it is Python 3.10, and the packages are for 3.12." in log
     assert "No Python on this computer is suitable, so uv will provide one." in log
-    assert "cpython-3.12.9-linux/bin/python3.12: it serves" in log
+    assert "cpython-3.12.9-linux/bin/python3.12: it works" in log
     asked = (tmp_path / "tools" / "asked").read_text()
     assert asked.startswith("python install 3.12 --no-bin --no-config")
     assert asked.strip().endswith(f"--mirror {(offline / 'python').as_uri()}")

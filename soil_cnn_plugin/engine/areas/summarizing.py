@@ -90,7 +90,9 @@ def summarize_all(survey: Survey, job: SummarizeAreas, report: Report) -> list[A
     stores = _read(survey, job.seed, report.part(0.05, 0.7, tr("Predicting the pixels of the areas")))
     errors = survey.quantities.description.error_correlation
     if errors is None:
-        raise EngineError(tr("The network file tells nothing of how errors go together. Train the network again."))
+        raise EngineError(
+            tr("The network file does not say how errors at different places are correlated. Train the network again.")
+        )
     outcomes = survey.quantities.description.outcomes
     slices = own_columns([outcome.scaled for outcome in outcomes])
     step = report.part(0.7, 0.97, tr("Drawing errors of the areas"))
@@ -236,9 +238,10 @@ def read_observed(
     if places is None:
         report.info(
             tr(
-                "The network file does not tell where its observations lie, so they are not counted in areas,"
-                " and errors count as if the mean of the observations had told nothing: intervals are wider"
-                " than they need be. Choose the patch file that the network was trained on (PATCHES)."
+                "The network file does not say where its observations lie. Observations are therefore not"
+                " counted in areas, and errors are drawn as if the observed errors had no known mean, so"
+                " intervals are wider than necessary. Choose the patch file that the network was trained on"
+                " (PATCHES)."
             )
         )
         return None, None

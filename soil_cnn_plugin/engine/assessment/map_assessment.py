@@ -231,7 +231,7 @@ def find_cautions(job: AssessMap, found: Observations, facts: BandFacts, dropped
         cautions.append(
             tr(
                 "The sample lost {} of its {} observations. The estimates hold for the part of the area where"
-                " the map has data, and as far as places without a usable value do not differ from the others."
+                " the map has data, provided that places without a usable value do not differ from the others."
             ).format(lost, lost + len(found))
         )
     return cautions

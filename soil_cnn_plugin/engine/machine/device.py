@@ -194,7 +194,7 @@ def _way_out(device: torch.device, wanted: str, full_gpu: str) -> Callable[[Repo
     if full_gpu == "wait" and held is not None and is_worth_waiting(held):
 
         def wait(report: Report) -> torch.device:
-            why = tr("the GPU's memory has run out, of which other programs hold {}").format(gibibytes(held.others))
+            why = tr("the GPU's memory has run out, and other programs hold {} of it").format(gibibytes(held.others))
             wait_for_gpu(lambda: memory_of_gpu(device).others <= held.others / 2, f"{why}{programs_in_words()}", report)
             return device
 

@@ -217,7 +217,9 @@ def _method(quantities: Quantities, summaries: Sequence[AreaSummary]) -> list[It
         fields = ", ".join(field for group in given for field in group)
         items.append(
             Paragraph(
-                tr("Residuals of observations nearby were shown to tell errors of {}, and are used.").format(fields)
+                tr("Residuals of nearby observations were shown to predict errors of {}, so they are used.").format(
+                    fields
+                )
             )
         )
     if coarse:

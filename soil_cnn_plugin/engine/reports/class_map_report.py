@@ -93,15 +93,15 @@ def _worth(assessment: ClassMapAssessment) -> tuple[str, str]:
         text = (
             tr("The map shows the right class on {} of its area ({}).")
             if estimates.land.share == 1
-            else tr("The map shows the right class on {} of the area that the sample tells of ({}).")
+            else tr("The map shows the right class on {} of the area that the sample represents ({}).")
         ).format(percent(right), _span(estimates.accuracy, estimates))
-        of_most = tr(" To say {} everywhere, the most frequent class, would be right on {}.")
+        of_most = tr(" A map that shows only {}, the most frequent class, would be right on {}.")
     else:
         right, shares = assessment.accuracy, assessment.matrix.sum(axis=1) / len(assessment.ids)
         text = tr("The map shows the right class at {} of these {} observations.").format(
             percent(right), len(assessment.ids)
         )
-        of_most = tr(" To say {} everywhere, the most frequent class, would be right at {}.")
+        of_most = tr(" A map that shows only {}, the most frequent class, would be right at {}.")
     most, highest = assessment.classes[int(shares.argmax())], float(shares.max())
     text += of_most.format(most, percent(highest))
     is_worthless = right <= highest

@@ -21,7 +21,7 @@ CLASS_COLUMNS = ("n", "Accuracy", "Kappa", "Brier score", "Brier skill", "Log sc
 OF_CLASS_COLUMNS = (tr("Observed"), tr("Predicted"), tr("Purity"), tr("Representation"), tr("Most often taken for"))
 _DECIMALS = 3
 NO_INTERVALS = tr(
-    "Purity and representation stand without confidence intervals: these observations are no random sample"
+    "Purity and representation have no confidence intervals: these observations are no random sample"
     " of the map, and neighbours resemble one another, so intervals that treat them as independent would be"
     " too narrow."
 )
@@ -130,8 +130,8 @@ def class_worth_in_words(target: ClassTarget, predictor: str) -> str:
     scores, counts = target.methods[predictor].scores, target.counts
     most = target.classes[int(counts.argmax())]
     text = tr(
-        "The map names the right one of {} classes at {} of the held-out observations. To always say {},"
-        " the most frequent class, would be right at {}."
+        "The map names the right one of {} classes at {} of the held-out observations. A map that shows"
+        " only {}, the most frequent class, would be right at {}."
     ).format(len(target.classes), percent(scores.accuracy), most, percent(float(counts.max() / counts.sum())))
     if target.methods[MEAN].scores.accuracy >= scores.accuracy:
         text += tr(" By these observations the classes of the map are no better than that; its probabilities may be.")

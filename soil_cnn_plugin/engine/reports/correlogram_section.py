@@ -41,7 +41,7 @@ _CAPTION = tr(
 _TABLE = tr(
     "Medians of the posterior, with the limits of 90 % in brackets. The nugget is the share of the errors'"
     " variance that no neighbour shares; beyond the range less than 5 % of the rest is shared. Residuals"
-    " nearby: whether those of the training observations were shown to tell held-out errors, so that"
+    " nearby: whether the residuals of training observations were shown to predict held-out errors; if so,"
     " answers about areas use them."
 )
 

@@ -104,8 +104,8 @@ def _surroundings(explanation: Explanation) -> list[Item]:
         Paragraph(
             tr(
                 "Exchanged surroundings do not fit the pixels that are kept, so the growth is an upper bound of"
-                " what they tell. It says what this network uses; whether networks with smaller patches would"
-                " do as well is what Compare patch sizes measures."
+                " what the surroundings contribute. It shows what this network uses. Compare patch sizes"
+                " measures whether networks with smaller patches would do as well."
             ),
             "small",
         ),

@@ -75,9 +75,10 @@ def overlap_sentence(folds: FoldsInWords) -> str:
         return text
     if folds.kind == "knndm":
         return tr(
-            "{} So do patches of the map: it lies no farther from the observations than held-out ones lie from those"
-            " trained on, for that is how the folds were chosen (kNNDM). The scores hold for the area that the folds"
-            " were matched to; where a map reaches farther away, it may be worse than they say."
+            "{} Patches of the map overlap those trained on, too: the map lies no farther from the observations than"
+            " held-out observations lie from those trained on, because the folds were chosen that way (kNNDM). The"
+            " scores hold for the area that the folds were matched to; where a map reaches farther away, it may be"
+            " worse than they say."
         ).format(text)
     return tr(
         "{} The network has seen part of their surroundings, so the scores hold close to the observations;"

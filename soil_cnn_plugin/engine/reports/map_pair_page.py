@@ -206,13 +206,13 @@ def _detectable(pair: MapPair) -> list[Item]:
     ]
     common = (
         tr(
-            "The errors of both maps are reckoned to have a correlation of {:.2f}, the lower limit of what the"
+            "The errors of both maps are assumed to have a correlation of {:.2f}, the lower limit of what the"
             " observations show."
         ).format(pair.common)
         if pair.common > 0
         else tr(
-            "The errors of both maps are reckoned to be independent, which is on the safe side where the maps"
-            " rest on the same data: their true difference is then more certain than it looks."
+            "The errors of both maps are assumed to be independent. This is on the safe side for maps that were"
+            " made from the same data: their true difference is then more certain than it looks."
         )
     )
     return [

@@ -100,9 +100,9 @@ def _measured_in_words(measured: MeasuredCoverage, held_out: HeldOut, coverage: 
     """Judge the intervals by measured values alone: others count with the probability that the prediction gives."""
     return tr(
         "The {} prediction intervals hold {} of the {} measured values, {}; {} are expected of values above"
-        " their detection limits. The {} values below limits, of which nobody knows the truth, count with"
-        " the probability that the prediction itself gives: with them the coverage is {}, which they partly"
-        " confirm themselves."
+        " their detection limits. The true values of the {} below limits are unknown, so each counts with"
+        " the probability that the prediction gives. With them, the coverage is {}. The prediction itself"
+        " decides part of this coverage."
     ).format(
         percent(coverage),
         percent(measured.picp),

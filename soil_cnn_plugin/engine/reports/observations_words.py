@@ -150,8 +150,8 @@ def clustering_in_words(found: Clustering) -> str:
 def substituted_in_words(check: ObservationsCheck) -> list[str]:
     return [
         tr(
-            "{} values of {} are half of their detection limit: someone has put them there in place of 'below"
-            " the limit'. With the limits chosen, they count as what they are."
+            "{} values of {} equal half of their detection limit, so they were probably put in place of"
+            ' "below the limit". With the limits chosen, they count as values below the limit.'
         ).format(each.half, each.field)
         for each in check.limits
         if each.half > 2
@@ -177,10 +177,11 @@ HOW = [
     (
         tr("Outliers"),
         tr(
-            "Three times as far from the median as the outermost tenth of the values begins on that side: of a"
-            " normal distribution one value in ten thousand. The rule is applied to the values or to their"
-            " logarithms, whichever lie more evenly around the median (percentages, compositions and pH as they"
-            " are), and not to values below a detection limit. Nothing is dropped."
+            "Reported if more than three times as far from the median as the start of the outermost tenth of the"
+            " values on that side; in a normal distribution this is one value in ten thousand. The rule is"
+            " applied to the values or to their logarithms, whichever lie more evenly around the median"
+            " (percentages, compositions and pH as they are), and not to values below a detection limit. Nothing"
+            " is dropped."
         ),
     ),
     (

@@ -68,7 +68,7 @@ def _facts(plan: SamplingPlan) -> list[str]:
 def _proofs(plan: SamplingPlan) -> list[Item]:
     proofs = proofs_of(plan)
     return [
-        Subheading(tr("It can prove") if plan.chosen.inclusion is not None else tr("It serves")),
+        Subheading(tr("It can prove") if plan.chosen.inclusion is not None else tr("It is good for")),
         Bullets(proofs.can),
         Subheading(tr("It cannot prove")),
         Bullets(proofs.cannot),

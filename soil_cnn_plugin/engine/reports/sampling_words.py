@@ -76,8 +76,8 @@ def proofs_of(plan: SamplingPlan) -> Proofs:
     cannot = [
         tr(
             "The accuracy of a map, or the mean of the area, with a guarantee: the places were chosen, not"
-            " drawn at random, so that no formula tells how far an estimate from them lies off (Brus 2019)."
-            " Cross-validation or a separate random sample tells it."
+            " drawn at random, so no formula gives the error of an estimate from them (Brus 2019)."
+            " Cross-validation or a separate random sample gives it."
         ),
     ]
     then = [tr("Add the measured values and choose the points, with the existing ones, in Extract patches.")]
@@ -110,9 +110,9 @@ def proofs_of(plan: SamplingPlan) -> Proofs:
     else:
         can = [
             tr(
-                "A better map by this network: each point was chosen for what it lowers of the map's expected"
-                " error, after those before it, so that points spread over what is uncertain instead of"
-                " crowding at its peak."
+                "A better map by this network: each point was chosen for how much it lowers the map's expected"
+                " error, given the points before it. The points therefore spread over uncertain areas instead"
+                " of crowding where the uncertainty is highest."
             )
         ]
         cannot = [
@@ -157,9 +157,9 @@ def _random_cannot(plan: SamplingPlan) -> list[str]:
     left = counts.pixels - counts.places - counts.without_data
     found = [
         tr(
-            "Anything once points are moved by hand: a place that is replaced by a nearer or nicer one makes"
-            " the sample one of convenience. Where a place cannot be reached, note it, and take no other one"
-            " instead."
+            "Anything, once points are moved by hand: if a place is replaced by a nearer or nicer one, the"
+            " sample becomes a convenience sample. If a place cannot be reached, note it, and do not replace"
+            " it."
         ),
         tr(
             "Anything about what was left out: {} pixels with data were outside the area, excluded or out of reach."
@@ -178,8 +178,8 @@ def _random_cannot(plan: SamplingPlan) -> list[str]:
     if plan.design == "balanced":
         found.append(
             tr(
-                "The exact width of its intervals: Assess map uses the formula for points that do not know of"
-                " each other, which is on the safe side."
+                "The exact width of its intervals: Assess map uses the formula for independent points, which"
+                " is on the safe side."
             )
         )
     return found

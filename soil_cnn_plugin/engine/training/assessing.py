@@ -188,8 +188,8 @@ def tell_alike(kinds: Sequence[Kind], shares: Sequence[float], count: int, repor
         if share < _ALIKE:
             report.info(
                 tr(
-                    "{}: held-out errors of near observations are alike. The {} observations tell as much of the spread"
-                    " of errors as {:.0f} independent ones would, and limits are widened accordingly."
+                    "{}: held-out errors of nearby observations are similar. The {} observations say as much about the"
+                    " spread of errors as {:.0f} independent ones would, and limits are widened accordingly."
                 ).format(comma_separated(kind.fields, 5), count, share * count)
             )
 

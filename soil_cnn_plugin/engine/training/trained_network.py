@@ -124,8 +124,8 @@ def _fit_spaces(design: Design, final: Fitted, method: str, patch_size: int, rep
     if len(design.fold) > MOST_OBSERVATIONS:
         report.info(
             tr(
-                "Dissimilarity is told by {} of the {} observations, drawn at random, so that the network file"
-                " stays small."
+                "Dissimilarity is measured against {} of the {} observations, drawn at random, so that the"
+                " network file stays small."
             ).format(MOST_OBSERVATIONS, len(design.fold))
         )
     _tell_weights(spaces[0], covariate_names(encoder), importance, report)

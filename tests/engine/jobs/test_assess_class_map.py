@@ -96,7 +96,7 @@ def test_a_map_of_this_plugin_is_matched_by_name_and_described_at_the_points_onl
     assert np.array(content["confusion"]).sum() == 60
     text = Reader(job.report).text
     assert "These numbers describe the map at these 60 observations only." in text
-    assert "stand without confidence intervals" in text and "Estimates for the map" not in text
+    assert "have no confidence intervals" in text and "Estimates for the map" not in text
 
 
 def test_residuals_say_where_the_map_is_right(job: AssessMap) -> None:
@@ -153,7 +153,7 @@ def test_a_sample_by_the_maps_classes_counts_their_areas_from_the_raster(job: As
     text = Reader(job.report).text
     assert "The map shows the right class on" in text and "of its area (95 % confidence interval" in text
     assert "stratified random sample of 60 observations in 3 strata" in text and "Area (ha)" in text
-    assert "Olofsson" in text and "stand without confidence intervals" not in text
+    assert "Olofsson" in text and "have no confidence intervals" not in text
 
 
 def test_simple_and_stratified_samples_have_estimates_too(job: AssessMap, tmp_path: Path) -> None:

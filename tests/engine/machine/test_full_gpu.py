@@ -153,7 +153,7 @@ def test_memory_that_runs_out_meanwhile_makes_the_run_wait(monkeypatch: pytest.M
     log, work = Log(), Work(OUT_OF_MEMORY)
     assert on_device(work, "cuda", "wait", log) == "done"
     assert work.devices == ["cuda", "cuda"] and card.slept > 20
-    assert "the GPU's memory has run out, of which other programs hold 8.0 GiB" in log.warnings[0]
+    assert "the GPU's memory has run out, and other programs hold 8.0 GiB of it" in log.warnings[0]
 
 
 @pytest.mark.parametrize(("wanted", "choice", "held"), [("cuda", "processor", 8.0), ("auto", "wait", 0.5)])

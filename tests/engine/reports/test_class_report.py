@@ -112,7 +112,7 @@ def test_the_page_begins_with_what_the_map_is_worth(tmp_path: Path) -> None:
     (target,) = assessment.classes
     accuracy, most = target.methods[BLEND].scores.accuracy, target.counts.max() / 200
     first = f"The map names the right one of 4 classes at {100 * accuracy:.0f} % of the held-out observations."
-    assert f"{first} To always say Auenboden, kalkhaltig, the most frequent class, would be right at" in text
+    assert f"{first} A map that shows only Auenboden, kalkhaltig, the most frequent class, would be right at" in text
     assert f"would be right at {100 * most:.0f} %." in text
     assert text.index(first) < text.index(target.verdict.text) < text.index("5 folds of 40 clusters.")
 

@@ -55,9 +55,8 @@ def test_every_validation_has_words() -> None:
 def test_overlap_of_folds_matched_to_the_map_is_no_doubt(places: np.ndarray) -> None:
     folds = folds_of("knndm", places)
     text = overlap_sentence(folds)
-    assert text.startswith(
-        "The patches of 60 % of the held-out observations overlap a patch that was trained on. So do"
-    )
+    assert text.startswith("The patches of 60 % of the held-out observations overlap a patch that was trained on. ")
+    assert "Patches of the map overlap those trained on, too" in text
     assert "The scores hold for the area that the folds were matched to" in text
     assert not overlap_is_doubtful(folds)
 

@@ -39,7 +39,7 @@ def test_the_log_tells_how_many_independent_errors_there_are() -> None:
     log = Log()
     tell_alike(kinds, [0.97, 0.25], 80, log)
     (line,) = log.infos
-    assert line.startswith("lead: held-out errors of near observations are alike. The 80 observations tell as much")
+    assert line.startswith("lead: held-out errors of nearby observations are similar. The 80 observations say as much")
     assert "as 20 independent ones would" in line
 
 

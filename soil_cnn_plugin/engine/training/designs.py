@@ -132,6 +132,8 @@ def _with_other_folds(
     except EngineError as error:
         report.info(tr("No folds of another kind are shown beside these: {}").format(error))
         return ()
+    if _is_same(fold, folds.fold):  # as where there are no more sites than folds
+        return ()
     return (replace(first, fold=fold, make_inner_folds=inner_folds(file, kind)),)
 
 

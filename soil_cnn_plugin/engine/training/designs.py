@@ -82,7 +82,7 @@ def make_designs(
     folds = hold_out(file, job.validation, job.folds, job.seed, job.domain, report=report)
     first = _first_design(job, file, folds, checkpoints, device, report)
     other = _with_other_folds(job, file, folds, first, report)
-    others = sum(int(design.fold.max()) + 1 for design in other)
+    others = sum(design.fold_count for design in other)
     return Designs(first, folds, repeated_designs(job, file, folds, first, others, report), other)
 
 

@@ -21,6 +21,7 @@ from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.grid import Grid
 from soil_cnn_plugin.engine.training import design
 from soil_cnn_plugin.engine.training.design import _location
+from soil_cnn_plugin.engine.training.designs import make_designs
 from soil_cnn_plugin.engine.training.folds_of_file import hold_out, tell_folds
 from soil_cnn_plugin.engine.training.plan import make_plans
 from tests.engine.landscape import NORTH, WEST, Log, extract, make_landscape
@@ -68,6 +69,18 @@ def test_processes_on_one_machine_share_its_cores_while_they_read(
         plans = make_plans(TrainNetwork(patches, "", architecture="ring"), file.patch_size, file.count)
         design.encode_patches(file, plans, torch.device("cpu"))
     assert asked == [3]
+
+
+def test_a_resumed_training_removes_what_was_left_half_written(patches: str, tmp_path: Path) -> None:
+    job = TrainNetwork(patches, "", architecture="ring", validation="random", folds=3, resume=True)
+    with PatchFile(patches) as file:
+        kept = make_designs(job, file, tmp_path, torch.device("cpu"), Log()).first.checkpoints
+        assert kept is not None
+        kept.path.mkdir(parents=True)
+        for name in ("ring-1.safetensors", "ring-2.safetensors.0123abcd.part"):
+            (kept.path / name).write_bytes(b"soil")
+        make_designs(job, file, tmp_path, torch.device("cpu"), Log())
+    assert [path.name for path in kept.path.iterdir()] == ["ring-1.safetensors"]
 
 
 @pytest.mark.parametrize(("crs", "cell", "latitude"), [("EPSG:4326", 0.01, 60.0), ("EPSG:32631", 25.0, 5e6)])

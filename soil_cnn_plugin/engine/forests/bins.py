@@ -75,7 +75,8 @@ def _are_apart(distinct: Array, near: float) -> Flags:
     apart = np.diff(distinct, prepend=-np.inf) > near
     first = distinct[np.maximum.accumulate(np.where(apart, np.arange(len(distinct)), 0))]
     steps = np.floor((distinct - first) / (near or 1.0))
-    return apart | (np.diff(steps, prepend=0.0) != 0)
+    begins: Flags = apart | (np.diff(steps, prepend=0.0) != 0)
+    return begins
 
 
 def _in_threads(function: Callable[[int], None], items: Iterable[int], threads: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.engine.arrays import Singles
+from soil_cnn_plugin.engine.arrays import Array, Flags, Singles
 
 MOST_BINS = 1024
 """The most bins of a feature; 4096 at most. Up to so many distinct values have a bin each: splits are then exact."""
@@ -58,7 +58,7 @@ def _starts_of_bins(values: Singles) -> Singles:
     frequent value takes no bins from the others."""
     distinct: Singles
     distinct, counts = np.unique(values, return_counts=True)
-    apart = np.diff(distinct.astype(np.float64), prepend=-np.inf) > _ROUNDING * np.abs(distinct).max()
+    apart = _are_apart(distinct.astype(np.float64), _ROUNDING * float(np.abs(distinct).max()))
     counts = np.add.reduceat(counts, np.flatnonzero(apart))
     distinct = distinct[apart]
     if len(distinct) <= MOST_BINS:
@@ -67,6 +67,16 @@ def _starts_of_bins(values: Singles) -> Singles:
     bins = np.floor((np.cumsum(share) - share / 2) * MOST_BINS)
     starts: Singles = distinct[np.flatnonzero(np.diff(bins, prepend=-1))]
     return starts
+
+
+def _are_apart(distinct: Array, near: float) -> Flags:
+    """Which of distinct values (n,), ascending, begin a bin: those not `near` the one before. Of many observations,
+    each may be near the next, all the way from one end to the other: then every `near` begins another."""
+    apart = np.diff(distinct, prepend=-np.inf) > near
+    first = distinct[np.maximum.accumulate(np.where(apart, np.arange(len(distinct)), 0))]
+    steps = np.floor((distinct - first) / (near or 1.0))
+    begins: Flags = apart | (np.diff(steps, prepend=0.0) != 0)
+    return begins
 
 
 def _in_threads(function: Callable[[int], None], items: Iterable[int], threads: int) -> None:

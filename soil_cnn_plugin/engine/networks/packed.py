@@ -191,6 +191,8 @@ def running_maximum(image: Tensor, dilation: int) -> Tensor:
     kind = image.dtype
     if kind in (torch.bfloat16, torch.float16) and image.device.type == "cpu":
         image = image.view(torch.int16)  # numbers that are not negative sort as their bits do, which is fast
+        if kind == torch.float16:
+            image = image & 0x7FFF  # what is no number often has the sign of a negative one, and would be the least
     image = torch.maximum(image[..., :-dilation, :], image[..., dilation:, :])
     return torch.maximum(image[..., :-dilation], image[..., dilation:]).view(kind)
 

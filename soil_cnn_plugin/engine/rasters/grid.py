@@ -160,10 +160,6 @@ class Grid:
             for col in range(0, self.width, size):
                 yield Block(row, col, min(size, self.height - row), min(size, self.width - col))
 
-    def block_bounds(self, block: Block) -> Bounds:
-        """Return west, south, east and north of a block, also beyond the grid."""
-        return self.at(block).bounds
-
     def at(self, block: Block) -> Grid:
         """Return the grid of a block alone, also beyond this grid."""
         x, y = self._edges(block.row, block.col)

@@ -116,14 +116,6 @@ def crps_of_quantiles(observed: Array, quantiles: Array, probabilities: Array) -
     return float(2 * np.trapezoid(losses, np.concatenate([[0.0], probabilities, [1.0]])))
 
 
-def crps_of_draws(observed: Array, draws: Array) -> float:
-    """CRPS of equally likely `draws` (n, M): E|X - y| - E|X - X'| / 2 (Gneiting & Raftery 2007, eq. 21)."""
-    count = draws.shape[1]
-    ranks = 2 * np.arange(1, count + 1) - count - 1
-    spread = (np.sort(draws, axis=1) * ranks).sum(axis=1) / count**2  # half of the mean distance between two draws
-    return float(np.mean(np.abs(draws - observed[:, None]).mean(axis=1) - spread))
-
-
 def qcp(observed: Array, quantiles: Array) -> Array:
     """Quantile coverage (Q,): share of the observations at or below each quantile, which should be its probability.
 

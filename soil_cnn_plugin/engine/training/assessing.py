@@ -147,7 +147,7 @@ def _settings(job: TrainNetwork, design: Design, count: int, predictor: str) -> 
         "preset": job.preset,
         "transform": job.transform,
         "validation": job.validation,
-        "folds": str(int(design.fold.max()) + 1),
+        "folds": str(design.fold_count),
         "repeats": tr("automatic") if job.repeats == 0 else str(job.repeats),
         "coverage of intervals": localized(f"{100 * job.coverage:g} %"),
         "seed": str(job.seed),

@@ -61,6 +61,12 @@ class CheckpointFolder:
     warn: Callable[[str], None]
     _has_warned: bool = False
 
+    def tidy(self) -> None:
+        """Remove what runs that were killed have left half-written; no other run may write here now."""
+        for left in self.path.glob("*.part"):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
     def keep_room(self, size: int) -> None:
         """Raise OSError unless the disk takes `size` bytes more and still has room for the results."""
         self.path.mkdir(parents=True, exist_ok=True)

@@ -109,7 +109,7 @@ def _compute(
     """Compute `fits` of all observations, each with its stages, and all folds of all designs; the log tells of the
     folds of one design. `after` are about the seconds that the job takes after. Of several processes the first one has
     all results in the end, and does the first fits by itself or with all others."""
-    runs = [_Run(design, fold) for design in designs for fold in range(int(design.fold.max()) + 1)]
+    runs = [_Run(design, fold) for design in designs for fold in range(design.fold_count)]
     predictions = {id(design): {name: MethodPredictions(design) for name in design.methods} for design in designs}
     tell, device = partial(_tell, report, predictions, told), designs[0].device
     tasks: list[tuple[Callable[[FitProgress], Any], Sequence[str]]] = [*fits]

@@ -13,8 +13,7 @@ from torch import Tensor
 from soil_cnn_plugin.engine.arrays import Array, Rows, Singles
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT, FORESTS, MEAN, NETWORK, PROCESS
 from soil_cnn_plugin.engine.kriging.gaussian_process import FeatureLayout
-from soil_cnn_plugin.engine.machine.memory import usable_cores
-from soil_cnn_plugin.engine.machine.threads import alone, work_ahead
+from soil_cnn_plugin.engine.machine.threads import alone, own_cores, work_ahead
 from soil_cnn_plugin.engine.networks.encoding import Encoder, Location
 from soil_cnn_plugin.engine.networks.focal import context_count, context_features
 from soil_cnn_plugin.engine.networks.packed import PackedNetwork
@@ -80,6 +79,10 @@ class Design:
     checkpoints: CheckpointFolder | None = None  # None: an interrupted training begins anew
 
     @property
+    def fold_count(self) -> int:
+        return int(self.fold.max()) + 1
+
+    @property
     def methods(self) -> tuple[str, ...]:
         return (BLEND, NETWORK, PROCESS, *self.forests, MEAN)
 
@@ -132,7 +135,7 @@ def encode_patches(
     coming = pieces()
     progress(0.0)
     encode(next(coming))
-    for number, _ in enumerate(work_ahead(alone(encode), coming, usable_cores()), 2):
+    for number, _ in enumerate(work_ahead(alone(encode), coming, own_cores()), 2):
         progress(min(1.0, number * _PATCHES_AT_ONCE / file.count))
     return TrainingData(
         encoder=encoder.to(device),

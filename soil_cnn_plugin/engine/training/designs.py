@@ -82,7 +82,7 @@ def make_designs(
     folds = hold_out(file, job.validation, job.folds, job.seed, job.domain, report=report)
     first = _first_design(job, file, folds, checkpoints, device, report)
     other = _with_other_folds(job, file, folds, first, report)
-    others = sum(int(design.fold.max()) + 1 for design in other)
+    others = sum(design.fold_count for design in other)
     return Designs(first, folds, repeated_designs(job, file, folds, first, others, report), other)
 
 
@@ -108,7 +108,9 @@ def _first_design(
     channels = sum(len(summary.categories) or 1 for summary in file.covariates)
     told = progress_of_reading(plans, file.count, len(file.targets), channels, trainings, device, report)
     data = encode_patches(file, plans, device, _who_sees_location(job), progress=told)
-    kept_at = checkpoints / read_versions()["Soil CNN"] / data.fingerprint
+    kept = CheckpointFolder(checkpoints / read_versions()["Soil CNN"] / data.fingerprint, report.warning)
+    if job.resume:
+        kept.tidy()
     return Design(
         data=data,
         measured=file.measured,
@@ -119,7 +121,7 @@ def _first_design(
         coverage=job.coverage,
         seed=job.seed,
         device=device,
-        checkpoints=CheckpointFolder(kept_at, report.warning) if job.resume else None,
+        checkpoints=kept if job.resume else None,
     )
 
 
@@ -131,6 +133,8 @@ def _with_other_folds(
         fold = hold_out(file, kind, job.folds, job.seed).fold
     except EngineError as error:
         report.info(tr("No folds of another kind are shown beside these: {}").format(error))
+        return ()
+    if _is_same(fold, folds.fold):  # as where there are no more sites than folds
         return ()
     return (replace(first, fold=fold, make_inner_folds=inner_folds(file, kind)),)
 

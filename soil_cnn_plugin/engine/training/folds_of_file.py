@@ -86,8 +86,9 @@ def kind_within(folds: Folds) -> str:
 
 
 def other_kind(folds: Folds) -> str:
-    """The folds to set beside the chosen ones: random beside spatial ones, and the other way round."""
-    return "spatial_blocks" if kind_within(folds) == "random" else "random"
+    """The folds to set beside the chosen ones: random beside spatial ones, and the other way round. Random folds hold
+    out whole groups, too, so that they are those of the kind `groups`."""
+    return "spatial_blocks" if kind_within(folds) in ("random", "groups") else "random"
 
 
 def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows], MakeFolds]:

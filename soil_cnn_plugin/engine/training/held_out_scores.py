@@ -40,7 +40,7 @@ class HeldOutScores:
         rows = np.arange(len(design.fold))
         columns = sum(kind.fit(design.measured.of(kind.targets), rows).columns.count for kind in design.kinds)
         empty = np.full((len(rows), columns), np.nan)
-        return cls(empty, empty.copy(), [empty.copy() for _ in range(int(design.fold.max()) + 1)])
+        return cls(empty, empty.copy(), [empty.copy() for _ in range(design.fold_count)])
 
     def store(self, design: Design, fold: int, mixture: Mixture, place: tuple[Array, Array]) -> None:
         """Keep the errors of a fold whose observations a mixture of the fit without it predicted at `place`, locations
@@ -88,7 +88,7 @@ def _together(designs: Sequence[Design]) -> list[Rows]:
     return [
         np.flatnonzero(design.fold == fold) + repeat * count
         for repeat, design in enumerate(designs)
-        for fold in range(int(design.fold.max()) + 1)
+        for fold in range(design.fold_count)
     ]
 
 

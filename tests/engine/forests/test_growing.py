@@ -125,6 +125,16 @@ def test_bins_keep_the_order_of_values_and_spare_some_for_rare_ones(monkeypatch:
     assert (binned.highest[0, : codes.max()] < binned.lowest[0, 1 : codes.max() + 1]).all()
 
 
+def test_many_values_near_each_other_keep_bins_of_their_own() -> None:
+    """Half of a quarter of a million values lie in a two-hundredth of the range, each next to another."""
+    count = 2**18
+    is_flat, place = RNG.random(count) < 0.5, RNG.random(count)
+    codes = bin_features(np.where(is_flat, 0.01 + 0.01 * place, 2 * place).astype(np.float32)[:, None], 1).codes[0]
+    assert np.bincount(codes).max() < 0.01 * count
+    rounded = np.repeat(np.arange(1, 6), 3) * (1 + np.tile([0, 2e-7, 4e-7], 5))
+    assert bin_features(rounded.astype(np.float32)[:, None], 1).codes[0].tolist() == np.repeat(np.arange(5), 3).tolist()
+
+
 @pytest.mark.parametrize("width", [48, 1024])
 def test_forests_predict_as_well_as_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """Of numbers and classes, in errors and in spreads; with few bins nearly so."""

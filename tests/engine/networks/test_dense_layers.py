@@ -55,6 +55,16 @@ def test_the_running_maximum_is_pooling_without_its_stride(dtype: torch.dtype, d
     torch.testing.assert_close(found.float(), expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_is_no_number_stays_so_in_the_running_maximum(dtype: torch.dtype, sign: int) -> None:
+    """A processor gives it the sign of a negative number where it subtracts one infinity from another."""
+    image = draw(1, 4, 9, 12, dtype=dtype).relu()
+    image[0, :, 4, 5] = torch.copysign(torch.tensor(torch.nan), torch.tensor(float(sign))).to(dtype)
+    expected = functional.max_pool2d(image.float(), 2, stride=1, dilation=2)
+    assert (running_maximum(image, 2).isnan() == expected.isnan()).all() and expected.isnan().sum() == 16
+
+
 def test_strips_are_one_row_at_least_and_larger_on_a_gpu() -> None:
     assert rows_at_once(10**7, 96, torch.device("cpu")) == 1
     assert rows_at_once(256, 96, torch.device("cuda")) > rows_at_once(256, 96, torch.device("cpu")) > 16

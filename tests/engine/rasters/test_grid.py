@@ -71,7 +71,7 @@ def test_blocks_cover_each_pixel_once_and_halo_reaches_beyond_the_grid() -> None
 
 
 def test_block_beyond_the_grid_keeps_the_lattice() -> None:
-    assert MEUSE.block_bounds(Block(-1, -2, 3, 4)) == (178360.0, 333680.0, 178520.0, 333800.0)
+    assert MEUSE.at(Block(-1, -2, 3, 4)).bounds == (178360.0, 333680.0, 178520.0, 333800.0)
 
 
 def test_cell_size_changes_and_the_area_stays() -> None:

@@ -116,7 +116,7 @@ def test_grids_that_are_shifted_by_part_of_a_pixel_do_not_coincide(grid: Grid, d
 @given(grids_with_blocks_inside(upright_grids()))
 def test_clipping_to_a_block_gives_the_block(given_block: tuple[Grid, Block]) -> None:
     grid, block = given_block
-    part = grid.clip(grid.block_bounds(block))
+    part = grid.clip(grid.at(block).bounds)
     assert grid.offset_of(part) == (block.row, block.col)
     assert (part.height, part.width) == (block.height, block.width)
 
@@ -126,7 +126,7 @@ def test_clipping_keeps_the_pixels_of_the_rectangle_and_none_beyond_the_grid(
     given_block: tuple[Grid, Block], data: st.DataObject
 ) -> None:
     grid, block = given_block
-    west, south, east, north = grid.block_bounds(block)
+    west, south, east, north = grid.at(block).bounds
     shares = st.floats(0.1, 0.45)
     width, height = east - west, north - south
     west, east = west + width * data.draw(shares), east - width * data.draw(shares)

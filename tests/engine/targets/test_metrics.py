@@ -117,14 +117,6 @@ def test_crps_of_one_quantile_is_its_pinball_loss() -> None:
     assert metrics.crps_of_quantiles(np.array([3.0]), np.array([[1.0]]), np.array([0.5])) == pytest.approx(1.0)
 
 
-def test_crps_of_draws_is_the_mean_over_all_pairs() -> None:
-    draws = RNG.normal(size=(4, 7))
-    pairs = np.abs(draws[:, :, None] - draws[:, None, :]).mean(axis=(1, 2))
-    expected = np.abs(draws - OBSERVED[:, None]).mean(axis=1) - pairs / 2
-    assert metrics.crps_of_draws(OBSERVED, draws) == pytest.approx(expected.mean())
-    assert metrics.crps_of_draws(OBSERVED, PREDICTED[:, None]) == 1.0  # of one draw: the mean absolute error
-
-
 def test_quantile_coverage_counts_observations_at_or_below() -> None:
     quantiles = np.column_stack([LOWER, PREDICTED, UPPER])
     assert metrics.qcp(OBSERVED, quantiles).tolist() == [0.5, 0.75, 0.75]

@@ -68,7 +68,7 @@ class Drawn:
 
     fold: np.ndarray
     seed: int = 0
-    more: dict[str, int] = field(default_factory=dict)
+    make_inner_folds: dict[str, int] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -103,6 +103,31 @@ def test_folds_that_can_be_drawn_in_one_way_only_are_not_repeated(draw) -> None:
     found, log = draw("groups", PlacedTargets(SPREAD, np.arange(100) % 5), job(validation="groups", repeats=4))
     assert found == ()
     assert any("is done once instead of 4 times" in text for text in log.warnings)
+
+
+def other_folds(monkeypatch: pytest.MonkeyPatch, kind: str, placed: PlacedTargets) -> tuple[Folds, tuple[Any, ...]]:
+    def hold_out(file: Any, kind: str, count: int, seed: int) -> Folds:
+        return make_folds(kind, placed, count, seed, domain=AREA)
+
+    monkeypatch.setattr(trainings, "hold_out", hold_out)
+    monkeypatch.setattr(trainings, "inner_folds", lambda file, kind: {})
+    chosen = make_folds(kind, placed, 5, 0, domain=AREA)
+    asked, file = job(validation=kind), type("File", (), {"count": len(placed.sites)})
+    return chosen, trainings._with_other_folds(asked, file, chosen, Drawn(chosen.fold), Log())
+
+
+@pytest.mark.parametrize("kind", ["random", "groups", "spatial_blocks", "knndm"])
+def test_folds_beside_the_chosen_ones_hold_out_other_observations(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random folds are folds of whole groups, so they say nothing beside these."""
+    chosen, (other,) = other_folds(monkeypatch, kind, PlacedTargets(CLUSTERED, np.arange(100) // 4))
+    assert not same(chosen.fold, other.fold)
+
+
+@pytest.mark.parametrize("kind", ["random", "groups"])
+def test_no_folds_are_set_beside_the_same_ones(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five sites make five folds, of whatever kind."""
+    places = np.array([[0, 0], [900, 0], [0, 900], [900, 900], [450, 450]])[np.arange(100) % 5] + 0.1 * CLUSTERED
+    assert other_folds(monkeypatch, kind, PlacedTargets(places, np.arange(100) % 5))[1] == ()
 
 
 def scores(rmse: float, mec: float | None = 0.5, n: int = 10) -> Scores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -13,11 +14,16 @@ import torch
 from scipy.spatial.distance import pdist
 from shapely import box
 
+from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.machine import threads
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.grid import Grid
+from soil_cnn_plugin.engine.training import design
 from soil_cnn_plugin.engine.training.design import _location
+from soil_cnn_plugin.engine.training.designs import make_designs
 from soil_cnn_plugin.engine.training.folds_of_file import hold_out, tell_folds
+from soil_cnn_plugin.engine.training.plan import make_plans
 from tests.engine.landscape import NORTH, WEST, Log, extract, make_landscape
 
 
@@ -45,6 +51,36 @@ def test_a_domain_beside_the_observations_is_refused(patches: str, tmp_path: Pat
     far = polygons(tmp_path / "far.gpkg", WEST + 5000)
     with PatchFile(patches) as file, pytest.raises(EngineError, match="'far', .* does not touch the observations"):
         hold_out(file, "knndm", 3, 0, far)
+
+
+def test_processes_on_one_machine_share_its_cores_while_they_read(
+    patches: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "usable_cores", lambda: 12)
+    monkeypatch.setattr(threads, "count_here", lambda: 4)
+    asked: list[int] = []
+
+    def one_after_the_other(function: Any, items: Any, count: int) -> Any:
+        asked.append(count)
+        return map(function, items)
+
+    monkeypatch.setattr(design, "work_ahead", one_after_the_other)
+    with PatchFile(patches) as file:
+        plans = make_plans(TrainNetwork(patches, "", architecture="ring"), file.patch_size, file.count)
+        design.encode_patches(file, plans, torch.device("cpu"))
+    assert asked == [3]
+
+
+def test_a_resumed_training_removes_what_was_left_half_written(patches: str, tmp_path: Path) -> None:
+    job = TrainNetwork(patches, "", architecture="ring", validation="random", folds=3, resume=True)
+    with PatchFile(patches) as file:
+        kept = make_designs(job, file, tmp_path, torch.device("cpu"), Log()).first.checkpoints
+        assert kept is not None
+        kept.path.mkdir(parents=True)
+        for name in ("ring-1.safetensors", "ring-2.safetensors.0123abcd.part"):
+            (kept.path / name).write_bytes(b"soil")
+        make_designs(job, file, tmp_path, torch.device("cpu"), Log())
+    assert [path.name for path in kept.path.iterdir()] == ["ring-1.safetensors"]
 
 
 @pytest.mark.parametrize(("crs", "cell", "latitude"), [("EPSG:4326", 0.01, 60.0), ("EPSG:32631", 25.0, 5e6)])

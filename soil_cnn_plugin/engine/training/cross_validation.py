@@ -39,7 +39,7 @@ from soil_cnn_plugin.engine.targets.groups import by_target
 from soil_cnn_plugin.engine.training.design import Design
 from soil_cnn_plugin.engine.training.ensemble import check_folds
 from soil_cnn_plugin.engine.training.fit import predict_all
-from soil_cnn_plugin.engine.training.fitting import Fitted, fit_design
+from soil_cnn_plugin.engine.training.fitting import Fitted, check_inner_folds, fit_design
 from soil_cnn_plugin.engine.training.gathering import MethodPredictions, ScoresOfDesigns, gather
 from soil_cnn_plugin.engine.training.guessed_pace import guess_pace, seconds_after, stages_of
 from soil_cnn_plugin.engine.training.held_out_scores import HeldOutScores
@@ -67,7 +67,8 @@ def fit_and_cross_validate(
     scores of its errors. Of several processes that train together, the first one alone returns something.
 
     Raises:
-        EngineError: processes that train together have read different patches, or dealt them to other folds.
+        EngineError: processes that train together have read different patches, or dealt them to other folds; or a
+            target is known in so few places that inner folds leave no value of it to train on.
     """
     first = designs[0]
     forests = () if predictor == NETWORK else (FOREST_CONTEXT,)
@@ -87,6 +88,7 @@ def fit_and_cross_validate(
                 ).format(first.data.path)
             )
         check_folds(np.concatenate([design.fold for design in designs]), first.device)
+        check_inner_folds(first, everything, first.seed)
         scores = ScoresOfDesigns(possible_predictors(predictor), scored)
         fits = [(fit_all, stages_of(first.plans, forests))]
         finals, validations = _compute(fits, designs, report, scores, first, seconds_after(len(first.fold)))
@@ -110,6 +112,8 @@ def _compute(
     folds of one design. `after` are about the seconds that the job takes after. Of several processes the first one has
     all results in the end, and does the first fits by itself or with all others."""
     runs = [_Run(design, fold) for design in designs for fold in range(design.fold_count)]
+    for run in runs:  # now, not when hours have passed
+        check_inner_folds(run.design, run.train, run.seed)
     predictions = {id(design): {name: MethodPredictions(design) for name in design.methods} for design in designs}
     tell, device = partial(_tell, report, predictions, told), designs[0].device
     tasks: list[tuple[Callable[[FitProgress], Any], Sequence[str]]] = [*fits]
@@ -159,6 +163,14 @@ class _Run:
     def test(self) -> Rows:
         return np.flatnonzero(self.design.fold == self.fold)
 
+    @property
+    def train(self) -> Rows:
+        return np.flatnonzero(self.design.fold != self.fold)
+
+    @property
+    def seed(self) -> int:
+        return self.design.seed + 1000 * (self.fold + 1)
+
 
 def _hold_out_and_tidy(*arguments: Any) -> tuple[LossCurve, ...]:
     """Do what `_hold_out` does; when it has ended, all that it has computed is free."""
@@ -176,9 +188,8 @@ def _hold_out(
 ) -> tuple[LossCurve, ...]:
     """Fit everything without one fold and write the predictions of its observations into `methods`, and their errors
     into `scores`. Only the networks' curves are kept: the rest would take a gigabyte for a million observations."""
-    design, fold, test = run.design, run.fold, run.test
-    train = np.flatnonzero(design.fold != fold)
-    fitted = fit_design(design, train, design.seed + 1000 * (fold + 1), design.forests, progress, keeps_parts=False)
+    design, test, train = run.design, run.test, run.train
+    fitted = fit_design(design, train, run.seed, design.forests, progress, keeps_parts=False)
     if not leads():
         return fitted.curves
     inputs = [part.chosen(torch.from_numpy(test)) for part in design.data.inputs]
@@ -198,7 +209,7 @@ def _hold_out(
         mixed = mix(np.stack(location), mixture.weights), mix(np.stack(scale), spreads)
         methods[name].store(test, mixture.outcomes, *mixed)
         if name in scores:
-            scores[name].store(design, fold, mixture, mixed)
+            scores[name].store(design, run.fold, mixture, mixed)
     methods[MEAN].store_baseline(train, test)
     tell(run)
     return fitted.curves

@@ -24,7 +24,7 @@ from soil_cnn_plugin.engine.targets.kinds import Scaled
 from soil_cnn_plugin.engine.targets.learned import Learned, units
 from soil_cnn_plugin.engine.targets.measured import draw_below, estimate_below
 from soil_cnn_plugin.engine.training.design import Design
-from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit
+from soil_cnn_plugin.engine.training.ensemble import CrossFit, MakeFolds, cross_fit, held_out_rows
 from soil_cnn_plugin.engine.training.fewer_trees import narrowing
 from soil_cnn_plugin.engine.training.kept_forests import fit_or_read_forests
 from soil_cnn_plugin.engine.training.kept_process import fit_or_read_process
@@ -176,6 +176,19 @@ def fit_design(
         parts=parts,
         places=design.data.places[rows],
     )
+
+
+def check_inner_folds(design: Design, rows: Rows, seed: int) -> None:
+    """Deal `rows` as `fit_design` will, where a target has gaps: one known in few places may fall into one inner fold.
+
+    Raises:
+        EngineError: no value of a target would be left to train on.
+    """
+    if np.isnan(design.measured.values[rows]).any():
+        make_folds = design.make_inner_folds(rows)
+        make_folds(INNER_FOLDS, seed)
+        for plan in design.plans:
+            held_out_rows(plan.shape.members, make_folds, seed)
 
 
 class _Components:

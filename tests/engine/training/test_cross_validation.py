@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from soil_cnn_plugin.contract.jobs import TrainNetwork
+from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST_CONTEXT
+from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.forests import forest
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.targets.class_scores import ClassHeldOut
@@ -20,6 +22,7 @@ from soil_cnn_plugin.engine.targets.metrics import QUANTILE_LEVELS, HeldOut
 from soil_cnn_plugin.engine.training import cross_validation
 from soil_cnn_plugin.engine.training.cross_validation import CrossValidation, fit_and_cross_validate
 from soil_cnn_plugin.engine.training.design import Design, encode_patches
+from soil_cnn_plugin.engine.training.ensemble import MakeFolds
 from soil_cnn_plugin.engine.training.fitting import Fitted
 from soil_cnn_plugin.engine.training.folds_of_file import inner_folds
 from soil_cnn_plugin.engine.training.guessed_pace import stages_of
@@ -114,6 +117,24 @@ def test_the_mean_predicts_the_other_folds_mean_and_quantiles(design: Design, va
         # 32 values: the quantile at p is the one at place 33 p, between neighbours where that is no whole number.
         places = np.clip(QUANTILE_LEVELS * 33, 1, 32)
         np.testing.assert_allclose(held_out.quantiles[row], np.interp(places, np.arange(1, 33), others))
+
+
+def test_a_target_known_in_few_places_is_refused_before_anything_is_trained(
+    design: Design, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All clay that a training part knows may fall into one of its inner folds."""
+    values = design.measured.values.copy()
+    values[:4, 1] = np.nan
+    gaps = replace(design, measured=replace(design.measured, values=values))
+
+    def deal(rows: Rows) -> MakeFolds:
+        if len(rows) < N:
+            raise EngineError("All 30 values of target 'clay' fall into one fold.")
+        return design.make_inner_folds(rows)
+
+    monkeypatch.setattr(cross_validation, "fit_design", lambda *given, **more: pytest.fail("something was trained"))
+    with pytest.raises(EngineError, match="clay"):
+        fit_and_cross_validate([replace(gaps, make_inner_folds=deal)], BLEND, Log())
 
 
 def test_designs_side_by_side_do_not_mix(design: Design, validated: Validated) -> None:

@@ -165,6 +165,11 @@ class CarbonStock:
             mass_left = mass_left - taken
         return total
 
+    def held(self, values: Mapping[str, Array]) -> Array:
+        """The mass of fine soil (t/ha) in all layers."""
+        masses = [_of_layer(layer, values)[1] for layer in self.layers]
+        return np.sum(masses, axis=0, dtype=np.float64)
+
 
 def _of_layer(layer: _Layer, values: Mapping[str, Array]) -> tuple[Array, Array, Flags]:
     """Content of carbon (kg/kg), mass of fine soil (t/ha), and where both can be: no soil is denser than its solid

@@ -167,8 +167,8 @@ class CarbonStock:
 
     def held(self, values: Mapping[str, Array]) -> Array:
         """The mass of fine soil (t/ha) in all layers."""
-        masses = [_of_layer(layer, values)[1] for layer in self.layers]
-        return np.sum(masses, axis=0, dtype=np.float64)
+        total: Array = np.sum([_of_layer(layer, values)[1] for layer in self.layers], axis=0)
+        return total
 
 
 def _of_layer(layer: _Layer, values: Mapping[str, Array]) -> tuple[Array, Array, Flags]:

@@ -136,6 +136,7 @@ class ExplainNetwork(Job):
     seed: int = 0
 
     OUTPUTS = ("report", "importance", "attribution", "metrics")
+    RASTERS = ("attribution",)
 
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)

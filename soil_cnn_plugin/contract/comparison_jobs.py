@@ -43,6 +43,7 @@ class CompareMaps(Job):
     detectable: str = ""  # raster of classes
 
     OUTPUTS = ("report", "metrics", "pairs", "difference", "detectable")
+    RASTERS = ("difference", "detectable")
     QUESTIONS: ClassVar[tuple[str, ...]] = ("better", "change")
     SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified", "probabilities")
 

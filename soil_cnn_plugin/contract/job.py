@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from .language import tr
+from .language import any_of, tr
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 FULL_GPU = ("processor", "wait")
 """What a job does when other programs hold the GPU's memory: compute on the processor where the device is auto, or wait
 until there is room."""
+RASTER_ENDINGS = ("tif", "tiff")
+"""How the names of rasters that are written end: all are GeoTIFFs."""
 
 
 class JobError(ValueError):
@@ -50,10 +53,16 @@ class Job:
 
     OUTPUTS: ClassVar[tuple[str, ...]] = ()
     """Names of the fields that hold paths of outputs."""
+    RASTERS: ClassVar[tuple[str, ...]] = ()
+    """Those of them that are rasters."""
 
     def output_paths(self) -> dict[str, str]:
         """Return output name -> path for the outputs that are wanted."""
         return {name: path for name in self.OUTPUTS if (path := getattr(self, name))}
+
+    def raster_paths(self) -> dict[str, str]:
+        """Return output name -> path for the rasters that are wanted."""
+        return {name: path for name in self.RASTERS if (path := getattr(self, name))}
 
     def input_paths(self) -> list[str]:
         """Return the files that the job reads. It has no other text that begins as an absolute path does."""
@@ -74,6 +83,16 @@ def _absolute_paths(value: Any) -> list[str]:
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise JobError(tr("The {} is {!r}; it must be one of: {}.").format(what, value, ", ".join(choices)))
+
+
+def check_ending(name: str, path: str, endings: Sequence[str]) -> None:
+    """Raise JobError for another format's extension. QGIS would read a GeoTIFF called .png; others would not."""
+    if os.path.splitext(path)[1][1:].lower() not in endings:
+        raise JobError(
+            tr("{} cannot be written as {}. Choose a file name that ends in {}.").format(
+                name, os.path.basename(path), any_of(f".{ending}" for ending in endings)
+            )
+        )
 
 
 def check_extent(extent: tuple[float, float, float, float] | None) -> None:

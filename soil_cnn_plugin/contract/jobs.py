@@ -22,9 +22,11 @@ from .expressions import Expression as Expression
 from .expressions import parse_expressions as parse_expressions
 from .job import DEVICES as DEVICES
 from .job import FULL_GPU as FULL_GPU
+from .job import RASTER_ENDINGS as RASTER_ENDINGS
 from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError
+from .job import check_ending as check_ending
 from .language import tr
 from .map_jobs import MapSoilProperties as MapSoilProperties
 from .map_jobs import PredictMap as PredictMap

@@ -55,6 +55,7 @@ class PredictMap(Job):
         "exceedance_probability",
         "texture_classes",
     )
+    RASTERS = OUTPUTS
     DISSIMILARITY_SPACES: ClassVar[tuple[str, ...]] = ("covariates", "embedding")
     PRECISIONS: ClassVar[tuple[str, ...]] = ("auto", "float32", "half")
     TEXTURE_SYSTEMS: ClassVar[tuple[str, ...]] = ("usda", "wrb")
@@ -101,6 +102,9 @@ class MapSoilProperties(Job):
 
     def output_paths(self) -> dict[str, str]:
         return {**self.extract.output_paths(), **self.train.output_paths(), **self.predict.output_paths()}
+
+    def raster_paths(self) -> dict[str, str]:
+        return self.predict.raster_paths()
 
     def input_paths(self) -> list[str]:
         """Return the files that were there before the run: the parts also read what those before them write."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from soil_cnn_plugin.contract.jobs import Job, part
+from soil_cnn_plugin.contract.jobs import RASTER_ENDINGS, Job, check_ending, part
 from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.locks import try_lock
 from soil_cnn_plugin.contract.parts import RUN, aside, claim, is_run, remove_parts_of
@@ -26,11 +26,13 @@ class Claims:
 
     def take(self, job: Job) -> None:
         """Raises EngineError unless each output can be written where it is wanted, replaces no input, and belongs to no
-        other run."""
+        other run, or JobError where the name of a raster tells another format than GeoTIFF."""
         seen: dict[Path, str] = {}
         for name, path in job.output_paths().items():
             _check_place(name, Path(path), seen)
             _check_inputs(name, path, job)
+            if name in job.raster_paths():
+                check_ending(name, path, RASTER_ENDINGS)
             try:
                 self._hold(path)
                 _try_kind(path)
@@ -186,7 +188,8 @@ def _check_inputs(name: str, path: str, job: Job) -> None:
 def _try_kind(path: str) -> None:
     """Write the least file of the output's kind, by the library that will write it, for hours may pass until then."""
     half = part(path)
-    tries: dict[str, Callable[[str], str]] = {".tif": _try_raster, ".tiff": _try_raster, ".h5": _try_hdf5}
+    rasters = {f".{ending}": _try_raster for ending in RASTER_ENDINGS}
+    tries: dict[str, Callable[[str], str]] = {**rasters, ".h5": _try_hdf5}
     try:
         tried = tries.get(Path(path).suffix.lower(), _try_bytes)(half)
         os.unlink(tried)

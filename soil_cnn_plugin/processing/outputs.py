@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, Optional, Union
 
 from qgis.core import (
@@ -12,8 +11,8 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from ..contract.jobs import Job, JobError
-from ..contract.language import all_of, any_of, tr
+from ..contract.jobs import Job, JobError, check_ending
+from ..contract.language import all_of, tr
 from .rasters import absolute
 from .results_folder import SKIP, is_empty
 
@@ -28,17 +27,13 @@ LayerDestination = Union[QgsProcessingParameterRasterDestination, QgsProcessingP
 
 
 def check_extension(definition: LayerDestination, path: str) -> None:
-    """Raise JobError for another format's extension. QGIS would read a GeoTIFF called .png; others would not."""
+    """Raise JobError for another format's extension than those that the provider supports."""
     if isinstance(definition, QgsProcessingParameterRasterDestination):
         endings = definition.supportedOutputRasterLayerExtensions()
     else:
         endings = definition.supportedOutputVectorLayerExtensions()
-    if path and Path(path).suffix[1:].lower() not in endings:
-        raise JobError(
-            tr("{} cannot be written as {}. Choose a file name that ends in {}.").format(
-                definition.name(), os.path.basename(path), any_of(f".{ending}" for ending in endings)
-            )
-        )
+    if path:
+        check_ending(definition.name(), path, endings)
 
 
 def check_outputs(job: Job, used: list[str]) -> None:

@@ -6,6 +6,7 @@ from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from ..bridge.spare import SPARE
+from ..contract.jobs import RASTER_ENDINGS
 from ..contract.language import tr
 from ..paths import resource
 from .algorithm import GROUPS
@@ -66,7 +67,7 @@ class SoilCnnProvider(QgsProcessingProvider):
         return False
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:
-        return ["tif", "tiff"]
+        return list(RASTER_ENDINGS)
 
     def supportedOutputVectorLayerExtensions(self) -> list[str]:
         return ["gpkg"]

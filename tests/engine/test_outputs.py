@@ -15,6 +15,7 @@ from soil_cnn_plugin.contract.jobs import (
     Covariate,
     ExtractPatches,
     Job,
+    JobError,
     MapSoilProperties,
     PredictMap,
     SummarizeAreas,
@@ -198,6 +199,20 @@ def test_what_one_part_writes_for_the_next_is_no_input(tmp_path: Path) -> None:
     Path(tmp_path / "map.tif").write_text("old")
     with pytest.raises(EngineError, match=r"prediction would replace .*map\.tif"):
         Claims().take(job)
+
+
+@pytest.mark.parametrize("name", ["map.asc", "map.vrt", "map"])
+def test_a_raster_is_refused_under_the_name_of_another_format_before_the_work(tmp_path: Path, name: str) -> None:
+    network, words = str(tmp_path / "n.safetensors"), rf"lower cannot be written as {name}\. Choose .* \.tif or \.tiff"
+    predicting = PredictMap(network, str(tmp_path / "map.TIF"), lower=str(tmp_path / name))
+    extraction = extract(tmp_path)
+    jobs = predicting, MapSoilProperties(extraction, TrainNetwork(extraction.patches, network), predicting)
+    for job in jobs:
+        claims = Claims()
+        with pytest.raises(JobError, match=words):
+            claims.take(job)
+        claims.give_back()
+    assert os.listdir(tmp_path) == []
 
 
 def test_files_appear_together(tmp_path: Path) -> None:

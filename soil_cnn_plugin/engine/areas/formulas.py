@@ -165,6 +165,11 @@ class CarbonStock:
             mass_left = mass_left - taken
         return total
 
+    def held(self, values: Mapping[str, Array]) -> Array:
+        """The mass of fine soil (t/ha) in all layers."""
+        total: Array = np.sum([_of_layer(layer, values)[1] for layer in self.layers], axis=0)
+        return total
+
 
 def _of_layer(layer: _Layer, values: Mapping[str, Array]) -> tuple[Array, Array, Flags]:
     """Content of carbon (kg/kg), mass of fine soil (t/ha), and where both can be: no soil is denser than its solid

@@ -6,6 +6,7 @@ from soil_cnn_plugin.contract.jobs import ExtractPatches
 from soil_cnn_plugin.engine.observations.extraction import (
     targets_of,
     tell_classes_of,
+    tell_depths,
     tell_grid,
     tell_use,
     write_patches,
@@ -23,6 +24,7 @@ def run(job: ExtractPatches, report: Report) -> dict[str, str | float | int]:
     """Write the patch file, and the dropped observations if they are wanted."""
     grid = reference_grid(job.reference or job.covariates[0].path, job.cell_size)
     tell_grid(job, grid, report)
+    tell_depths(job, report)
     layer, dropped, notes = read_layer(job.observations), Dropped(), Notes()
     with bounded_stack(job.covariates, grid) as stack:
         for way in stack.resamplings():

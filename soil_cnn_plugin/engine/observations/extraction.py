@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import with_units
 from soil_cnn_plugin.engine.observations.covariate_doubts import Centres
 from soil_cnn_plugin.engine.observations.locating import check_usable
-from soil_cnn_plugin.engine.observations.notes import Notes
+from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.patch_file import PatchFileWriter
 from soil_cnn_plugin.engine.observations.patches import Observations, cut_patches, missing_at_centre, missing_share
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer, dropped_in_words
@@ -121,6 +121,19 @@ def tell_grid(job: ExtractPatches, grid: Grid, report: Report) -> None:
             tr("Patch: {} pixels = {:.0f} m by {:.0f} m, because pixels are not square.").format(
                 job.patch_size, across, along
             )
+        )
+
+
+def tell_depths(job: ExtractPatches, report: Report) -> None:
+    """Tell the depths that the names of fields are taken to give: `ph_1_5` may be a dilution."""
+    depths = [(target.field, target.depth_cm) for target in job.targets]
+    named = [f"{field} ({localized(f'{depth[0]:g}-{depth[1]:g}')} cm)" for field, depth in depths if depth]
+    if named:
+        report.info(
+            tr(
+                "Depths are read from the names of fields: {}. Rename a field whose name ends in other numbers, such as"
+                " a dilution of 1:5."
+            ).format(comma_separated(named))
         )
 
 

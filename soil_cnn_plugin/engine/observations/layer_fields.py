@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +52,10 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
             raise _no_numbers(layer, name, role, parsed)
         numbers, is_below = parsed.values, parsed.is_below | parsed.is_undetected
         comma = tr(" Its commas are decimal ones: {} was not read as thousands.") if parsed.odd_comma else ""
+        point = tr(" Its points are decimal ones: {} was not read as thousands.") if parsed.odd_point else ""
         notes.append(
             tr("{} is a text field; its {} values were read as numbers.{}").format(
-                name, np.isfinite(numbers).sum(), comma.format(parsed.odd_comma)
+                name, np.isfinite(numbers).sum(), comma.format(parsed.odd_comma) + point.format(parsed.odd_point)
             )
         )
     elif column.dtype.kind in "iuf":
@@ -95,6 +97,8 @@ def is_text(column: NDArray[Any]) -> bool:
 def _no_numbers(layer: Layer, name: str, role: str, parsed: ParsedNumbers) -> EngineError:
     texts = parsed.unknown
     remedy = tr("Make a numeric field with the field calculator and choose that.")
+    if begin_with_numbers(texts):
+        remedy = tr("Most begin with a number: make a numeric field of it with the field calculator and choose that.")
     if role == "target":
         remedy += tr(" If they are soil classes, choose the target type 'class'.")
     if any(text.startswith(">") for text in texts):
@@ -133,8 +137,9 @@ class ParsedNumbers:
     `values` (N,) are float64, NaN where missing. `is_below` (N,) is True where the text says that the value is below
     that number (`<0.5`), `is_undetected` (N,) where it says so without a number. `failed` are all texts without a
     number, `unknown` those of them that do not say "not detected". `odd_comma` is a number such as `1,234` when all
-    commas may separate thousands, else empty. `decimal` is a number such as `980,5` beside others such as `1.234`,
-    which then are unknown, too, because they may be thousands; else empty.
+    commas may separate thousands, `odd_point` one such as `1.234` when all of several points may; else empty.
+    `decimal` is a number such as `980,5` beside others such as `1.234`, which then are unknown, too, because they may
+    be thousands; else empty.
     """
 
     values: Array
@@ -143,6 +148,7 @@ class ParsedNumbers:
     failed: list[str]
     unknown: list[str]
     odd_comma: str
+    odd_point: str
     decimal: str
 
 
@@ -166,11 +172,17 @@ def parse_numbers(texts: NDArray[Any]) -> ParsedNumbers:
             unknown += [] if is_undetected[index] else [text]
     decimal = {sign: _first_decimal(numbers) for sign, numbers in written.items()}
     odd_comma = written[","][0][0] if written[","] and not decimal[","] else ""
+    odd_point = written["."][0][0] if len(written["."]) > 1 and not decimal["."] else ""
     for sign, other in ((",", "."), (".", ",")):
         if written[sign] and not decimal[sign] and decimal[other]:
             thousands = [text for _, text in written[sign]]
-            return ParsedNumbers(values, is_below, is_undetected, failed, unknown + thousands, "", decimal[other])
-    return ParsedNumbers(values, is_below, is_undetected, failed, unknown, odd_comma, "")
+            return ParsedNumbers(values, is_below, is_undetected, failed, unknown + thousands, "", "", decimal[other])
+    return ParsedNumbers(values, is_below, is_undetected, failed, unknown, odd_comma, odd_point, "")
+
+
+def begin_with_numbers(texts: Sequence[str]) -> bool:
+    """Check whether most of these texts begin with a number, as `7.6 %` does."""
+    return 2 * sum(_NUMBER.match(text) is not None for text in texts) > len(texts)
 
 
 def _first_decimal(numbers: list[tuple[str, str]]) -> str:

@@ -94,7 +94,7 @@ def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Drop
         raise EngineError(
             tr(
                 "All {} observations of '{}' lie outside {}. They reach over {}, the grid of {} over {} ({})."
-                " Check the CRS of the layer ({}) and of {}."
+                " Check the CRS of the layer and of {}."
             ).format(
                 len(found),
                 layer.name,
@@ -103,7 +103,6 @@ def place_on_grid(layer: Layer, targets: TargetValues, grid: Grid, dropped: Drop
                 rasters,
                 bounds_in_words(grid.bounds),
                 grid.crs_name,
-                layer.crs_name,
                 rasters,
             )
         )

@@ -131,9 +131,8 @@ def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
 
     Rare classes may exceed that number, because they are dropped or merged, unless most observations are of rare ones.
     """
-    frequent = [count for count in counts.values() if count > RARE]
-    is_mostly_rare = sum(frequent) < counts.total() / 2
-    if len(frequent) > MOST_CLASSES or (len(counts) > MOST_CLASSES and is_mostly_rare):
+    frequent = _frequent(counts)
+    if len(frequent) > MOST_CLASSES or (len(counts) > MOST_CLASSES and are_mostly_rare(counts)):
         raise EngineError(
             tr(
                 "The target {} of '{}' has {} different values at {} observations, {} of them at more than {}."
@@ -142,6 +141,15 @@ def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
                 " 'continuous'."
             ).format(name, layer.name, len(counts), counts.total(), len(frequent), RARE, MOST_CLASSES, name)
         )
+
+
+def are_mostly_rare(counts: Counter[str]) -> bool:
+    """Check whether most observations are of rare classes."""
+    return sum(_frequent(counts)) < counts.total() / 2
+
+
+def _frequent(counts: Counter[str]) -> list[int]:
+    return [count for count in counts.values() if count > RARE]
 
 
 def _doubt_names(counts: Counter[str], name: str, is_numeric: bool, notes: Notes) -> None:

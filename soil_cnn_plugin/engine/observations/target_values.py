@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,12 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import close_composition
-from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers, read_limited_numbers
+from soil_cnn_plugin.engine.observations.layer_fields import (
+    begin_with_numbers,
+    is_text,
+    parse_numbers,
+    read_limited_numbers,
+)
 from soil_cnn_plugin.engine.observations.limits_and_errors import (
     apply_limits,
     check_censored,
@@ -23,7 +29,7 @@ from soil_cnn_plugin.engine.observations.limits_and_errors import (
 )
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
-from soil_cnn_plugin.engine.observations.soil_classes import read_classes
+from soil_cnn_plugin.engine.observations.soil_classes import are_mostly_rare, read_classes
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.scales import skewness
 
@@ -104,12 +110,16 @@ def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[st
 
 
 def _is_class(layer: Layer, job: ExtractPatches, field: str) -> bool:
-    """Check whether a target holds soil classes: the job says so, or it is a text field, most of it not numbers."""
+    """Check whether a target holds soil classes: the job says so, or it is a text field, most of it not numbers, unless
+    these begin with numbers and are too rare for classes, as `7.6 %` is."""
     if field in job.composition:
         return False
     if field in job.class_targets or job.target_type == "class":
         return True
-    return job.target_type == "auto" and holds_words(layer, field)
+    if job.target_type != "auto" or not holds_words(layer, field):
+        return False
+    words = parse_numbers(layer.columns[field]).unknown
+    return not (begin_with_numbers(words) and are_mostly_rare(Counter(words)))
 
 
 def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> None:

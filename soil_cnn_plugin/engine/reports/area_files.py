@@ -15,6 +15,7 @@ from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, to
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.area_page import write_area_page
 from soil_cnn_plugin.engine.reports.files import write_json
+from soil_cnn_plugin.engine.reports.soil_mass_words import mass_below_in_words
 
 _MUCH_EXCLUDED = 0.05  # of the draws of a formula
 
@@ -116,6 +117,8 @@ def tell_areas(quantities: Quantities, summaries: Sequence[AreaSummary], report:
                     " together. Check the units of the targets."
                 ).format(quantity.title, 100 * max(lost))
             )
+    if below := mass_below_in_words(quantities, summaries):
+        report.warning(below)
     coarse = [each for each in told if each.side > 1]
     if coarse:
         report.info(coarse_in_words(coarse))

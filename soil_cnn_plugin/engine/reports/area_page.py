@@ -30,6 +30,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     table,
     write_page,
 )
+from soil_cnn_plugin.engine.reports.soil_mass_words import mass_below_in_words
 from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, rounded, sentence_case
 from soil_cnn_plugin.engine.versions import read_versions
 
@@ -56,6 +57,7 @@ def write_area_page(
     order = np.argsort([-each.hectares for each in summaries], kind="stable")[:_MOST_ROWS]
     shown = [(names[index], summaries[index]) for index in order if summaries[index].estimates]
     description = quantities.description
+    below = mass_below_in_words(quantities, summaries)
     page = Page(
         kind=tr("Areas"),
         title=sentence_case(layer.name),
@@ -65,7 +67,7 @@ def write_area_page(
             tr("{} intervals").format(percent(job.coverage)),
             Path(job.network).name,
         ],
-        lead=[Paragraph(_lead(job, summaries))],
+        lead=[Paragraph(_lead(job, summaries)), *([Paragraph(below, "caution")] if below else [])],
         sections=[
             Section("areas", tr("The areas"), _areas(shown, len(summaries))),
             *(_section(number, quantity, job, quantities, shown) for number, quantity in _told(quantities)),

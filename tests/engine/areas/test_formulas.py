@@ -7,7 +7,7 @@ import pytest
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas, parse_expressions
 from soil_cnn_plugin.contract.soil_property import SoilProperty
-from soil_cnn_plugin.engine.areas.formulas import Formula, per_hectare, plan_formulas
+from soil_cnn_plugin.engine.areas.formulas import CarbonStock, Formula, per_hectare, plan_formulas
 from soil_cnn_plugin.engine.errors import EngineError
 
 TARGETS = tuple(
@@ -48,6 +48,7 @@ def test_a_stock_of_two_layers_is_that_computed_by_hand() -> None:
     assert plan(stock="equivalent_soil_mass", stones=stones, soil_mass=5000.0, **layers).evaluate(
         arrays
     ) == pytest.approx([21.6 + 39.2])
+    assert isinstance(stock, CarbonStock) and stock.held(arrays) == pytest.approx([1080 + 2800])
 
 
 def test_pairs_that_no_soil_can_have_are_left_out() -> None:

@@ -15,6 +15,7 @@ import shapely
 
 from soil_cnn_plugin.contract.events import Event, Warning
 from soil_cnn_plugin.contract.jobs import PredictMap, SummarizeAreas, Threshold, parse_expressions
+from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.areas.area_layer import read_areas
 from soil_cnn_plugin.engine.assessment.correlogram import CorrelationModel, Correlogram
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
@@ -25,7 +26,7 @@ from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.area_files import coarse_in_words
 from soil_cnn_plugin.engine.training.network_file import write_network
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors
-from tests.engine.landscape import CELL, CRS, NORTH, SIDE, WEST, Landscape, make_landscape, random_network
+from tests.engine.landscape import CELL, CRS, NORTH, SIDE, TARGETS, WEST, Landscape, make_landscape, random_network
 
 MODELS = tuple(CorrelationModel(nugget, 150.0, 0.5) for nugget in (0.2, 0.4))
 CORRELOGRAM = Correlogram(MODELS, (20.0, 60.0), (0.5, 0.3), (40, 80), 60)
@@ -44,14 +45,16 @@ def network(landscape: Landscape) -> str:
     return keep(landscape, ERRORS, "network")
 
 
-def keep(landscape: Landscape, errors: ErrorCorrelation | None, name: str) -> str:
+def keep(
+    landscape: Landscape, errors: ErrorCorrelation | None, name: str, targets: tuple[SoilProperty, ...] = TARGETS
+) -> str:
     """A network file of random numbers whose errors go together in this way, with 60 observations."""
     trained = random_network(landscape, has_location=True, patch_size=5, architectures=(("ring", 5),))
     rng = np.random.default_rng(7)
     places = np.column_stack([WEST + rng.uniform(0, 400, 60), NORTH - rng.uniform(0, 400, 60)])
     trained = replace(
         trained,
-        description=replace(trained.description, error_correlation=errors),
+        description=replace(trained.description, error_correlation=errors, targets=targets),
         errors=PlacedErrors(places, rng.normal(size=(60, 2))),
     )
     path = str(landscape.folder / f"{name}.safetensors")
@@ -200,6 +203,36 @@ def test_draws_whose_values_cannot_go_together_count_for_nothing(
     areas = json.loads((tmp_path / "areas.json").read_text())["areas"]
     assert areas[0]["estimates"][-1]["mean"] is None and areas[0]["estimates"][-1]["excluded"] == 1
     assert "nan" not in (tmp_path / "areas.html").read_text().lower().split("<h2", 1)[1]
+
+
+def test_a_soil_mass_that_the_layers_do_not_hold_is_told(landscape: Landscape, tmp_path: Path) -> None:
+    errors = replace(ERRORS, groups=(("zinc_0_10",), ("bd_0_10",)))
+    light = (SoilProperty("zinc_0_10", "mg/kg"), SoilProperty("bd_0_10", "kg/m3"))  # numbers of clay: about 20 t/ha
+    network, page, events = keep(landscape, errors, "light", light), tmp_path / "areas.html", list[Event]()
+    job = SummarizeAreas(
+        network=network,
+        polygons=draw(tmp_path, [box(12, 14, 20, 20), box(25, 25, 38, 38)]),
+        areas=str(tmp_path / "areas.gpkg"),
+        covariates=landscape.covariates,
+        stock="equivalent_soil_mass",
+        carbon=("zinc_0_10",),
+        bulk_density=("bd_0_10",),
+        soil_mass=5000.0,
+        report=str(page),
+    )
+    summarize_areas.run(job, Report(events.append))
+    held = geopandas.read_file(job.areas)["bd_0_10_mean"].mean()
+    sentence = (
+        "In 2 of 2 areas, the layers of the stock hold less fine soil than the 5,000 t/ha asked for,"
+        f" {held:,.0f} t/ha on average; the other {100 - held / 50:.0f} % lie below the lowest layer"
+    )
+    (told,) = [event.text for event in events if isinstance(event, Warning)]
+    assert told.startswith(sentence)
+    assert "the layers of the stock hold less" in page.read_text()
+    events.clear()
+    summarize_areas.run(replace(job, soil_mass=5.0), Report(events.append))
+    assert not [event for event in events if isinstance(event, Warning)]
+    assert "the layers of the stock hold less" not in page.read_text()
 
 
 def test_the_limits_of_a_map_give_the_answers_of_the_network(

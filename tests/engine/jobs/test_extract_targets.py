@@ -62,6 +62,15 @@ def extract(tmp_path: Path) -> Any:
     return make
 
 
+def test_depths_are_told_because_a_name_may_end_in_other_numbers(extract: Any) -> None:
+    values = np.arange(COUNT) / 10 + 1
+    _, _, infos, _ = extract({"ph_1_5": values, "clay_0_2.5": values}, "ph_1_5", "clay_0_2.5")
+    (told,) = [text for text in infos if text.startswith("Depths")]
+    assert told.startswith("Depths are read from the names of fields: ph_1_5 (1-5 cm), clay_0_2.5 (0-2.5 cm). Rename")
+    _, _, infos, _ = extract({"ph": values}, "ph")
+    assert not [text for text in infos if text.startswith("Depths")]
+
+
 IS_BLIND = XY[:, 0] < 1050
 
 

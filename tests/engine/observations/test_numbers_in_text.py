@@ -61,6 +61,15 @@ def test_commas_that_may_separate_thousands_are_found() -> None:
     assert parse_numbers(np.array(["1.234"], object)).odd_comma == ""
 
 
+def test_points_of_several_values_that_all_may_separate_thousands_are_told_as_commas_are() -> None:
+    assert parse_numbers(np.array(["7.614", "56", "12.500"], object)).odd_point == "7.614"
+    for texts in (["7.614", "12.5"], ["0.614", "0.500"], ["7.614", "56"], ["7,614", "12,500"]):
+        assert parse_numbers(np.array(texts, object)).odd_point == ""
+    notes: list[str] = []
+    assert read_numbers(layer_of(zinc=["7.614", "12.500"]), "zinc", "target", notes).tolist() == [7.614, 12.5]
+    assert notes[0].endswith("were read as numbers. Its points are decimal ones: 7.614 was not read as thousands.")
+
+
 @pytest.mark.parametrize(
     ("texts", "thousands", "decimal"),
     [

@@ -82,6 +82,19 @@ def test_a_field_of_3000_values_is_refused(values: list[object]) -> None:
         read(layer, "id", target_type="class")
 
 
+def test_numbers_with_a_unit_are_no_classes_but_refused_with_a_remedy() -> None:
+    for unit in (" %", " mg/kg"):
+        texts = [f"{i % 40 / 10}{unit}" for i in range(120)]
+        message = (
+            f"120 of its 120 values are not numbers: '0.0{unit}', .* Most begin with a number: make a numeric field"
+        )
+        with pytest.raises(EngineError, match=message):
+            located(layer_of(carbon=texts), "carbon")
+        assert len(read_classes(layer_of(carbon=texts), "carbon", target_type="class")["carbon"]) == 40
+    types = [f"{i % 4} Luvisol" for i in range(40)]
+    assert len(read_classes(layer_of(type=types), "type")["type"]) == 4
+
+
 def test_more_frequent_classes_than_a_map_shows_are_refused() -> None:
     with pytest.raises(EngineError, match="has 101 different values at 606 observations, 101 of them at more than 5"):
         read(layer_of(code=np.arange(606) % 101), "code", target_type="class")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -76,8 +76,19 @@ def _absolute_paths(value: Any) -> list[str]:
     text = value.path if isinstance(value, Covariate) else value
     if not isinstance(text, str):
         return []
-    path = text[len("vrt://") :].split("?")[0] if text.startswith("vrt://") else text.split("|layername=")[0]
+    path = _file_of(text)
     return [path] if os.path.isabs(path) else []
+
+
+def would_replace(output: str, sources: Iterable[str]) -> bool:
+    """Check whether a file written at `output` would replace one that these sources of GDAL and OGR read."""
+    return os.path.exists(output) and any(
+        os.path.exists(path) and os.path.samefile(path, output) for path in map(_file_of, sources)
+    )
+
+
+def _file_of(source: str) -> str:
+    return source[len("vrt://") :].split("?")[0] if source.startswith("vrt://") else source.split("|layername=")[0]
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -27,6 +27,7 @@ from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError
 from .job import check_ending as check_ending
+from .job import would_replace as would_replace
 from .language import tr
 from .map_jobs import MapSoilProperties as MapSoilProperties
 from .map_jobs import PredictMap as PredictMap

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from soil_cnn_plugin.contract.jobs import RASTER_ENDINGS, Job, check_ending, part
+from soil_cnn_plugin.contract.jobs import RASTER_ENDINGS, Job, check_ending, part, would_replace
 from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.locks import try_lock
 from soil_cnn_plugin.contract.parts import RUN, aside, claim, is_run, remove_parts_of
@@ -177,9 +177,7 @@ def _check_place(name: str, path: Path, seen: dict[Path, str]) -> None:
 
 
 def _check_inputs(name: str, path: str, job: Job) -> None:
-    if os.path.exists(path) and any(
-        os.path.exists(used) and os.path.samefile(path, used) for used in job.input_paths()
-    ):
+    if would_replace(path, job.input_paths()):
         raise EngineError(
             tr("{} would replace {}, which is an input of the same run. Choose another file.").format(name, path)
         )

@@ -11,7 +11,7 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from ..contract.jobs import Job, JobError, check_ending
+from ..contract.jobs import Job, JobError, check_ending, would_replace
 from ..contract.language import all_of, tr
 from .rasters import absolute
 from .results_folder import SKIP, is_empty
@@ -57,7 +57,7 @@ def check_outputs(job: Job, used: list[str]) -> None:
             raise JobError(
                 tr("{} would be written to the same file, {}. Choose two files.").format(all_of(twins), path)
             )
-        if any(_is_same_file(path, item) for item in [*used, *job.input_paths()]):
+        if would_replace(path, [*map(absolute, used), *job.input_paths()]):
             raise JobError(
                 tr("{} would replace {}, which is an input of the same run. Choose another file.").format(
                     name.upper(), path
@@ -71,8 +71,3 @@ def drop_layers(paths: list[str], context: QgsProcessingContext) -> None:
         path: details for path, details in context.layersToLoadOnCompletion().items() if path not in paths
     }
     context.setLayersToLoadOnCompletion(kept)
-
-
-def _is_same_file(output: str, used: str) -> bool:
-    path = absolute(used).removeprefix("vrt://").split("?")[0]
-    return os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output)

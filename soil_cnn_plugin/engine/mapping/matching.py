@@ -6,11 +6,10 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from soil_cnn_plugin.contract.jobs import Covariate, ExplainNetwork, PredictMap, SummarizeAreas
+from soil_cnn_plugin.contract.jobs import Covariate, ExplainNetwork, PredictMap, SummarizeAreas, would_replace
 from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
@@ -113,9 +112,8 @@ def check_replaces_nothing(outputs: Mapping[str, str], covariates: Sequence[Cova
     Raises:
         EngineError: an output would replace a covariate.
     """
-    paths = [Path(each.path.removeprefix("vrt://").split("?")[0]) for each in covariates]
     for name, output in outputs.items():
-        if Path(output).exists() and any(path.exists() and path.samefile(output) for path in paths):
+        if would_replace(output, [each.path for each in covariates]):
             raise EngineError(
                 tr("{} would replace {}, which is a covariate of the map. Choose another file.").format(name, output)
             )

@@ -100,8 +100,8 @@ def test_patches_and_targets_lie_together(job: ExtractPatches) -> None:
     assert texts(events, Info) == [
         "Grid: 40 rows x 50 columns of 10 m, EPSG:28992.",
         "Patch: 7 pixels = 70 m.",
-        "Depths are read from the names of fields: zinc_0_10 (0-10 cm). Rename a field whose name ends in other numbers,"
-        " such as a dilution of 1:5.",
+        "Depths are read from the names of fields: zinc_0_10 (0-10 cm). Rename a field whose name ends in other"
+        " numbers, such as a dilution of 1:5.",
         "2 observations share their pixel with another one. They are kept, and no fold tears them apart.",
         "60 of 60 observations are used (zinc 0-10 cm 60, lead 60), at 59 sites.",
     ]

@@ -11,6 +11,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
@@ -194,6 +195,19 @@ def test_numbers_are_written_as_the_language_does(german: None) -> None:
     assert tr("{}").format("1.5") == "1.5"
     assert tr("{!r}").format("1.5") == "'1.5'"
     assert language.localized("0.25") == "0,25"
+
+
+@pytest.mark.parametrize(
+    ("locale", "written"),
+    [("en", "994,968"), ("de", "994.968"), ("es", "994\u00a0968"), ("fr", "994\u202f968"), ("pt_BR", "994.968")],
+)
+def test_thousands_of_long_whole_numbers_stand_apart_and_codes_are_left_alone(locale: str, written: str) -> None:
+    use(locale)
+    try:
+        assert language.whole(994968) == written
+        assert language.Text("{} {} {}").format(994968, np.int64(9999), "28992") == f"{written} 9999 28992"
+    finally:
+        use("en")
 
 
 def test_numbers_are_left_alone_in_english() -> None:

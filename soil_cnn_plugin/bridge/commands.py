@@ -55,7 +55,7 @@ class Ended:
 
     @property
     def last_line(self) -> str:
-        return self.lines[-1].strip() if self.lines else tr("exit code {}").format(self.code)
+        return self.lines[-1].strip() if self.lines else tr("exit code {}").format(str(self.code))
 
 
 @dataclass

@@ -108,7 +108,9 @@ def _probe(python: Path, packages: list[str]) -> dict[str, Any]:
     lines = [line for line in result.stdout.splitlines() if line.startswith(_PROBE_MARK)]
     if result.returncode != 0 or not lines:
         raise WorkerFailed(
-            tr("{} is not a working Python (exit code {}): {}").format(python, result.returncode, result.stderr[-500:])
+            tr("{} is not a working Python (exit code {}): {}").format(
+                python, str(result.returncode), result.stderr[-500:]
+            )
         )
     answer: dict[str, Any] = json.loads(lines[-1][len(_PROBE_MARK) :])
     return answer

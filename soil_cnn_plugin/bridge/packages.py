@@ -102,7 +102,7 @@ class Installation:
         raise kind(
             tr(
                 "Installing failed (exit code {}). {}\npip's output ends with the lines below; all of it is in {}.\n{}"
-            ).format(ended.code, cause, log_path(), text)
+            ).format(str(ended.code), cause, log_path(), text)
         )
 
 

@@ -194,7 +194,7 @@ def _code_in_words(code: Optional[int], killed_before: Optional[int], killed_now
         return tr("it was told to end ({}).").format(_signal_name(code - 128))
     if code >= 0xC0000000:  # Windows reports a crash as an NTSTATUS value
         return tr("it crashed (code {:#x}).").format(code)
-    return tr("exit code {}.").format(code)
+    return tr("exit code {}.").format(str(code))
 
 
 def _signal_name(number: int) -> str:

@@ -12,7 +12,7 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,12 @@ _SEPARATORS = {
 }
 """Language -> what stands before decimals and between thousands."""
 LANGUAGES = tuple(_SEPARATORS)
+_LONG = 10_000
+"""The smallest whole number whose thousands stand apart; four digits are read as easily without."""
 
 
 class Text(str):
-    """A translated text, whose `format` writes numbers in the user's language."""
+    """A translated text, whose `format` writes numbers in the user's language; codes and identifiers are no numbers."""
 
     def format(self, *values: object, **named: object) -> str:
         return _WRITER.vformat(self, values, named)
@@ -44,8 +46,11 @@ class _Writer(string.Formatter):
         return str(super().vformat(format_string, args, kwargs))
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        text = str(format(value, format_spec))
-        return localized(text) if isinstance(value, Real) and not isinstance(value, bool) else text
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return str(format(value, format_spec))
+        return (
+            whole(value) if isinstance(value, Integral) and not format_spec else localized(format(value, format_spec))
+        )
 
 
 _WRITER = _Writer()
@@ -83,6 +88,11 @@ def localized(number: str) -> str:
     """Return a number that was written as in English with the separators of the user's language."""
     decimal, thousands = _SEPARATORS[_Chosen.name]
     return number.translate({ord("."): decimal, ord(","): thousands})
+
+
+def whole(number: Integral | int) -> str:
+    """Return a whole number as the user's language writes it, with thousands apart from 10,000 on."""
+    return localized(f"{int(number):,}" if abs(int(number)) >= _LONG else str(number))
 
 
 def all_of(names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import some_of, tr, tr_n
+from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.checks.findings import Finding
@@ -21,6 +21,7 @@ from soil_cnn_plugin.engine.checks.impossible import (
 )
 from soil_cnn_plugin.engine.checks.measured import Measured
 from soil_cnn_plugin.engine.checks.outliers import check_outliers
+from soil_cnn_plugin.engine.checks.texts import check_texts
 from soil_cnn_plugin.engine.observations.locating import FEWEST_OBSERVATIONS
 from soil_cnn_plugin.engine.targets.scales import choose_transform, skewness
 
@@ -99,46 +100,6 @@ def check_field(measured: Measured, is_part: bool) -> FieldCheck:
     summary = _summarize(measured, sound, codes, wild, is_part)
     found += _check_amount(summary)
     return FieldCheck(measured, summary, sound, plausible & ~wild, found)
-
-
-def check_texts(measured: Measured) -> list[Finding]:
-    """Check a text field for texts that are not numbers, and for commas."""
-    if not measured.is_text:
-        return []
-    field, count = measured.field, len(measured.values)
-    found = []
-    failed, thousands = np.flatnonzero(measured.is_failed), np.flatnonzero(measured.is_thousands)
-    if failed.size:
-        texts = [str(text) for text in measured.texts[failed]]
-        shown = some_of([repr(text) for text in dict.fromkeys(texts)])
-        sentence = tr("{} holds {} at {} of {} observations, which are not numbers.").format(
-            field, shown, failed.size, count
-        )
-        remedy = tr(
-            "Correct them in the attribute table (sort by the field). Extract patches refuses the field until then."
-        )
-        if not measured.is_below.any():  # a numeric field could not keep these
-            numeric = f"try(to_real(replace(\"{field}\", ',', '.')), NULL)"
-            remedy += tr(" Or make a numeric field, in which they become NULL: {}.").format(numeric)
-        if any(text.startswith(">") for text in texts):
-            remedy = tr("What is only known to be above a limit cannot be learned from: write the limit. {}").format(
-                remedy
-            )
-        rows = [tr("{} is {!r}, which is not a number.").format(field, text) for text in texts]
-        found.append(Finding("no_number", field, sentence, remedy, failed, rows, texts))
-    if thousands.size:
-        texts = [str(text) for text in measured.texts[thousands]]
-        sentence = tr(
-            "All commas of {} stand before three digits ({}). They are read as decimal commas: {} is {:g}."
-        ).format(field, some_of(list(dict.fromkeys(texts))), texts[0], measured.values[thousands[0]])
-        remedy = tr("If they separate thousands, take them out: replace(\"{}\", ',', '').").format(field)
-        rows = [tr("{} is {}: a decimal comma, or thousands?").format(field, text) for text in texts]
-        found.append(Finding("thousands", field, sentence, remedy, thousands, rows, texts))
-    known = int(np.isfinite(measured.values).sum())
-    commas = tr(", {} of them with a decimal comma").format(measured.comma_count) if measured.comma_count else ""
-    sentence = tr("{} is a text field; {} of its values are numbers{}.").format(field, known, commas)
-    found.append(Finding("text_field", field, sentence, tr("Nothing needs to be done: they are read as numbers.")))
-    return found
 
 
 def _check_amount(summary: FieldSummary) -> list[Finding]:

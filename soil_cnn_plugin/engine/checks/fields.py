@@ -11,10 +11,11 @@ from soil_cnn_plugin.contract.language import localized, some_of, tr, tr_n
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.checks.doubtful_names import ClassSummary, check_classes
-from soil_cnn_plugin.engine.checks.field_summary import FieldCheck, check_field, check_texts
+from soil_cnn_plugin.engine.checks.field_summary import FieldCheck, check_field
 from soil_cnn_plugin.engine.checks.findings import Finding, examples
 from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, is_classes, read_measured
 from soil_cnn_plugin.engine.checks.places import Places
+from soil_cnn_plugin.engine.checks.texts import check_texts
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 from soil_cnn_plugin.engine.report import Report

@@ -52,7 +52,7 @@ KINDS = {  # what spoils a map most stands first
     "far_value": FindingKind(CHECK, tr("Values far from all others")),
     "different_at_place": FindingKind(CHECK, tr("Very different values at one place")),
     "unusual_ph": FindingKind(CHECK, tr("Unusual pH")),
-    "thousands": FindingKind(CHECK, tr("Commas that may separate thousands")),
+    "thousands": FindingKind(CHECK, tr("Commas or points that may separate thousands")),
     "torn_composition": FindingKind(CHECK, tr("Compositions with a part missing")),
     "depth_unit": FindingKind(CHECK, tr("Depths that may not be in cm")),
     "depth_negative": FindingKind(CHECK, tr("Negative depths")),

@@ -15,6 +15,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.observations.layer_fields import as_numbers, is_text, parse_numbers
 from soil_cnn_plugin.engine.observations.names import is_missing, plain_name
+from soil_cnn_plugin.engine.observations.soil_classes import may_name_classes
 
 FieldValues = Mapping[str, NDArray[Any]]
 
@@ -34,8 +35,10 @@ class Measured:
     """A field's numbers (N,), NaN where missing, and flags (N,) of what they are.
 
     `is_below`: the number is a detection limit, and the value lies below it. `is_undetected`: a text says so without a
-    number. `is_failed`: the text is not a number. `is_thousands`: the number's only comma, which was read as a decimal
-    one, may separate thousands. `texts` are those of a text field where one of the last three is true, else None.
+    number. `is_failed`: the text is not a number. `is_thousands`: the number's only comma or point, which was read as a
+    decimal one, may separate thousands. `texts` are those of a text field where one of the last three is true, else
+    None. `decimal` is a number such as `980,5` beside others such as `1.234`, which failed because they may be
+    thousands; else empty.
     """
 
     soil_property: SoilProperty
@@ -47,6 +50,7 @@ class Measured:
     is_text: bool
     comma_count: int
     texts: NDArray[np.object_]
+    decimal: str = ""
 
     @property
     def field(self) -> str:
@@ -63,8 +67,10 @@ def read_measured(soil_property: SoilProperty, column: NDArray[Any]) -> Measured
     parsed = parse_numbers(column)
     no_numbers = set(parsed.unknown)
     is_failed = np.array([text in no_numbers for text in stripped], np.bool_)
-    has_comma = np.array(["," in text for text in stripped], np.bool_) & np.isfinite(parsed.values)
-    is_thousands = has_comma if parsed.odd_comma else nothing
+    has_comma, has_point = (
+        np.array([sign in text for text in stripped], np.bool_) & np.isfinite(parsed.values) for sign in ",."
+    )
+    is_thousands = (has_comma & bool(parsed.odd_comma)) | (has_point & bool(parsed.odd_point))
     shown = is_failed | is_thousands | parsed.is_undetected
     texts[shown] = stripped[shown]
     return Measured(
@@ -77,6 +83,7 @@ def read_measured(soil_property: SoilProperty, column: NDArray[Any]) -> Measured
         is_text=True,
         comma_count=int(has_comma.sum()),
         texts=texts,
+        decimal=parsed.decimal,
     )
 
 
@@ -93,8 +100,10 @@ def holds_numbers(column: NDArray[Any]) -> bool:
 
 
 def is_classes(column: NDArray[Any]) -> bool:
-    """Check whether a chosen field is one of classes; an empty one is not."""
-    return column.dtype.kind == "b" or (is_text(column) and not holds_numbers(column) and _holds_words(column))
+    """Check whether a chosen field is one of classes; an empty one is not, nor one of numbers with a unit."""
+    if not is_text(column):
+        return column.dtype.kind == "b"
+    return not holds_numbers(column) and _holds_words(column) and may_name_classes(parse_numbers(column).unknown)
 
 
 def _holds_words(column: NDArray[Any]) -> bool:
@@ -111,10 +120,7 @@ def choose_fields(columns: FieldValues, roles: Sequence[str], xy: Array) -> tupl
         if name in roles:
             continue
         if not holds_numbers(column):
-            is_words = is_text(column)
-            left_out[name] = (
-                tr("text: choose it under Fields to check it as soil classes") if is_words else tr("no numbers")
-            )
+            left_out[name] = tr("text: choose it under Fields to check it") if is_text(column) else tr("no numbers")
         elif is_identifier(name, column):
             left_out[name] = tr("an identifier: another whole number at each observation")
         elif _is_coordinate(name, column, xy):

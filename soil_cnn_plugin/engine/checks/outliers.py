@@ -100,7 +100,7 @@ def _far_values(measured: Measured, wild: Flags) -> list[Finding]:
     ).format(field, len(rows), len(values), examples(values[rows]), low, high)
     remedy = tr(
         "Compare with the laboratory's sheet: a slipped comma, another unit, or a code for missing values?"
-        " Correct it. Left as they are, such values rule network and map."
+        " Correct it. If such values stay, they distort network and map."
     )
     texts = [tr("{} is {:g}, far from all other values.").format(field, value) for value in values[rows].tolist()]
     return [Finding("far_value", field, sentence, remedy, rows, texts, [f"{each:g}" for each in values[rows].tolist()])]

@@ -86,7 +86,7 @@ def read_coordinates(layer: Layer) -> tuple[Array, Array, list[Finding]]:
             tr(
                 "The observations '{}' hold a {} (feature {}), but points are needed. Choose a point layer, or"
                 " make points with 'Centroids' or 'Point on surface'."
-            ).format(layer.name, kind, layer.ids[is_other][0])
+            ).format(layer.name, kind, str(layer.ids[is_other][0]))
         )
     shown = np.full((len(shapes), 2), np.nan)
     coordinates, owners = shapely.get_coordinates(shapes, return_index=True)

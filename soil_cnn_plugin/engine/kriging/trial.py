@@ -34,5 +34,5 @@ def try_process() -> str:
     pixels = torch.from_numpy(known[:10] + np.float32(0.1))
     expected = process.differentiable(pixels, torch.ones(10, 1), slice(0, 1)).numpy()
     if not np.allclose(process.locations(pixels)[:, 0], expected, atol=1e-4):
-        raise EngineError(tr("Compiled code predicts otherwise than PyTorch by a Gaussian process."))
+        raise EngineError(tr("Compiled code and PyTorch predict differently by a Gaussian process."))
     return tr("Compiled code predicts as PyTorch does by a Gaussian process.")

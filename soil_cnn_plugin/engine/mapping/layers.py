@@ -64,7 +64,7 @@ def check_offers(wanted: Collection[str], kinds: Sequence[Kind], source: str) ->
             fields = ", ".join(field for kind in kinds for field in kind.fields)
             raise EngineError(
                 tr(
-                    "Texture classes are wanted, but {} {}, no composition that sums to a whole. Choose the"
+                    "Texture classes are asked for, but {} {}, no composition that sums to a whole. Choose the"
                     " fields of sand, silt and clay as COMPOSITION when patches are extracted, or leave"
                     " TEXTURE_CLASSES empty."
                 ).format(source, fields)

@@ -82,7 +82,7 @@ def _check_negative(values: Array, parts: Sequence[str], layer: Layer) -> None:
             tr(
                 "Parts of a composition of '{}' are negative: {} ({:g} of feature {}). Correct them, or leave"
                 " them empty where nothing was measured."
-            ).format(layer.name, comma_separated(words), values[row, column], layer.ids[row])
+            ).format(layer.name, comma_separated(words), values[row, column], str(layer.ids[row]))
         )
 
 
@@ -122,5 +122,5 @@ def _tell_sums(sums: Array, ids: Rows, whole: float, names: str, notes: Notes) -
         notes.facts.append(text)
         return
     worst = far[np.argsort(-off[far], kind="stable")]
-    examples = comma_separated([tr("{:g} of feature {}").format(sums[row], ids[row]) for row in worst[:3]])
+    examples = comma_separated([tr("{:g} of feature {}").format(sums[row], str(ids[row])) for row in worst[:3]])
     notes.doubts.append(tr("{} More than 5 % off are {}, check them: {}.").format(text, len(far), examples))

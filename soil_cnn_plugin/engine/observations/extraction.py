@@ -221,12 +221,13 @@ def _warn_of_wild_values(field: str, values: Array, ids: Rows, report: Report) -
     if is_wild.any():
         others = values[~is_wild & np.isfinite(values)]
         examples = ", ".join(
-            tr("{:g} of feature {}").format(value, i) for value, i in list(zip(values[is_wild], ids[is_wild]))[:5]
+            tr("{:g} of feature {}").format(value, str(i)) for value, i in list(zip(values[is_wild], ids[is_wild]))[:5]
         )
         report.warning(
             tr(
-                "{}: {} of {} values lie far from all others ({}; the others reach from {:g} to {:g}). If they"
-                " stand for missing values, or slipped by a unit or a comma, correct them and run again: they"
+                "{}: {} of {} values lie far from all others ({}; the others reach from {:g} to {:g}). If they stand"
+                " for missing values, are in another unit, or have a misplaced decimal sign, correct them and run"
+                " again: they"
                 " spoil network and map."
             ).format(field, is_wild.sum(), np.isfinite(values).sum(), examples, others.min(), others.max())
         )

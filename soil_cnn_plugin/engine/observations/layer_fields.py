@@ -51,11 +51,9 @@ def read_limited_numbers(layer: Layer, name: str, role: str, notes: list[str]) -
         if parsed.unknown:
             raise _no_numbers(layer, name, role, parsed)
         numbers, is_below = parsed.values, parsed.is_below | parsed.is_undetected
-        comma = tr(" Its commas are decimal ones: {} was not read as thousands.") if parsed.odd_comma else ""
-        point = tr(" Its points are decimal ones: {} was not read as thousands.") if parsed.odd_point else ""
         notes.append(
             tr("{} is a text field; its {} values were read as numbers.{}").format(
-                name, np.isfinite(numbers).sum(), comma.format(parsed.odd_comma) + point.format(parsed.odd_point)
+                name, np.isfinite(numbers).sum(), _signs_in_words(parsed)
             )
         )
     elif column.dtype.kind in "iuf":
@@ -92,6 +90,15 @@ def as_numbers(column: NDArray[Any]) -> Array:
 
 def is_text(column: NDArray[Any]) -> bool:
     return column.dtype.kind in "OUST"
+
+
+def _signs_in_words(parsed: ParsedNumbers) -> str:
+    """Say how numbers were read whose commas or points may separate thousands; empty where there are none."""
+    comma = tr(" Commas count as decimal signs, not as separators of thousands ({}).")
+    point = tr(" Points count as decimal signs, not as separators of thousands ({}).")
+    return (comma.format(parsed.odd_comma) if parsed.odd_comma else "") + (
+        point.format(parsed.odd_point) if parsed.odd_point else ""
+    )
 
 
 def _no_numbers(layer: Layer, name: str, role: str, parsed: ParsedNumbers) -> EngineError:
@@ -178,6 +185,11 @@ def parse_numbers(texts: NDArray[Any]) -> ParsedNumbers:
             thousands = [text for _, text in written[sign]]
             return ParsedNumbers(values, is_below, is_undetected, failed, unknown + thousands, "", "", decimal[other])
     return ParsedNumbers(values, is_below, is_undetected, failed, unknown, odd_comma, odd_point, "")
+
+
+def is_number(text: str) -> bool:
+    """Check whether a text is a number, or `<` and a number."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def begin_with_numbers(texts: Sequence[str]) -> bool:

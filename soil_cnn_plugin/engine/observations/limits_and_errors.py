@@ -149,11 +149,11 @@ def read_errors(values: Array, is_censored: Flags, layer: Layer, field: str, err
     filled = used & ~given & ~is_censored
     text = (
         tr(
-            "{}: the measurement error in {} has a median of {:g}, {:.0%} of the values' standard deviation. What was"
-            " measured worse counts less."
+            "{}: the measurement error in {} has a median of {:g}, {:.0%} of the values' standard deviation. Less"
+            " precise values count less."
         )
         if spread > 0
-        else tr("{}: the measurement error in {} has a median of {:g}. What was measured worse counts less.")
+        else tr("{}: the measurement error in {} has a median of {:g}. Less precise values count less.")
     ).format(field, error_field, middle, middle / (spread or 1.0))
     rest = tr(" {} values without one get the median.").format(filled.sum()) if filled.any() else ""
     notes.facts.append(f"{text}{rest}")
@@ -185,7 +185,7 @@ def read_weights(is_used: Flags, layer: Layer, name: str) -> Array:
             tr(
                 "The weight {} of '{}' is missing, negative or infinite at {} of {} observations (feature {})."
                 " Give each a number of at least 0; with 0 it is left out."
-            ).format(name, layer.name, wrong.sum(), is_used.sum(), layer.ids[wrong][0])
+            ).format(name, layer.name, wrong.sum(), is_used.sum(), str(layer.ids[wrong][0]))
         )
     if not weights.any():
         raise EngineError(
@@ -220,6 +220,6 @@ def _check_above_zero(numbers: Array, given: Flags, layer: Layer, what: str, rem
     if wrong.any():
         raise EngineError(
             tr("The {} of '{}' is not above 0 at {} of {} observations ({:g} of feature {}). {}").format(
-                what, layer.name, wrong.sum(), given.sum(), numbers[wrong][0], layer.ids[wrong][0], remedy
+                what, layer.name, wrong.sum(), given.sum(), numbers[wrong][0], str(layer.ids[wrong][0]), remedy
             )
         )

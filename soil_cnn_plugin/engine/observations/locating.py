@@ -172,7 +172,7 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[A
             tr(
                 "The observations '{}' hold a {} (feature {}), but points are needed. Choose a point layer, or"
                 " make points with 'Centroids' or 'Point on surface'."
-            ).format(layer.name, kind, layer.ids[is_other][0])
+            ).format(layer.name, kind, str(layer.ids[is_other][0]))
         )
     is_point = count == 1
     xy = np.full((len(shapes), 2), np.nan)

@@ -19,7 +19,7 @@ from soil_cnn_plugin.engine.observations.names import plain_name
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Layer
 from soil_cnn_plugin.engine.observations.soil_classes import OTHER, class_texts
-from soil_cnn_plugin.engine.observations.target_values import holds_words
+from soil_cnn_plugin.engine.observations.target_values import holds_names
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 
 _FEW_NUMBERS = 20
@@ -35,7 +35,7 @@ def is_map_of_classes(job: AssessMap, layer: Layer, facts: BandFacts, notes: Not
     field = job.target.field
     if job.target_type != "auto":
         return job.target_type == "class"
-    if holds_words(layer, field):
+    if holds_names(layer, field):
         notes.facts.append(tr("{} holds names, so the map is assessed as one of classes.").format(field))
         return True
     column = layer.column(field, "target")
@@ -159,7 +159,7 @@ def match_classes(
             tr(
                 "{} holds numbers that are both names and codes of the map's classes, and mean different ones: {} is"
                 " the name of code {}. {} Use names of words if that is wrong."
-            ).format(job.target.field, unlike[0], code, taken)
+            ).format(job.target.field, unlike[0], str(code), taken)
         )
     unmapped = {text: count for text, count in observed.items() if text not in found}
     if unmapped and OTHER in names.values():
@@ -188,7 +188,8 @@ def _names_of_codes(codes: list[int], named: Mapping[int, str]) -> dict[int, str
     """Return code -> name; a code without one has its number, or `code 3` where a class is called 3."""
     taken = set(named.values())
     return {
-        code: named.get(code) or (tr("code {}").format(code) if str(code) in taken else str(code)) for code in codes
+        code: named.get(code) or (tr("code {}").format(str(code)) if str(code) in taken else str(code))
+        for code in codes
     }
 
 

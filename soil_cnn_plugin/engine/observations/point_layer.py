@@ -14,7 +14,7 @@ import numpy as np
 import pyproj
 from numpy.typing import NDArray
 
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import tr, tr_n, whole
 from soil_cnn_plugin.engine.arrays import Flags, Rows
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.outputs import write_whole
@@ -118,7 +118,7 @@ def dropped_in_words(counts: Mapping[str, int]) -> str:
 
 
 def _reasons_in_words(counts: Mapping[str, int]) -> str:
-    shown = [f"{count} {text}" for text, count in list(counts.items())[:8]]
+    shown = [f"{whole(count)} {text}" for text, count in list(counts.items())[:8]]
     return "; ".join(shown + ([tr("and further reasons")] if len(counts) > 8 else []))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
-from soil_cnn_plugin.engine.observations.layer_fields import is_text
+from soil_cnn_plugin.engine.observations.layer_fields import begin_with_numbers, is_text
 from soil_cnn_plugin.engine.observations.names import find_doubtful, is_missing, names_in_two_cases, plain_name
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.patches import Observations
@@ -132,7 +133,7 @@ def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
     Rare classes may exceed that number, because they are dropped or merged, unless most observations are of rare ones.
     """
     frequent = _frequent(counts)
-    if len(frequent) > MOST_CLASSES or (len(counts) > MOST_CLASSES and are_mostly_rare(counts)):
+    if len(frequent) > MOST_CLASSES or (len(counts) > MOST_CLASSES and _are_mostly_rare(counts)):
         raise EngineError(
             tr(
                 "The target {} of '{}' has {} different values at {} observations, {} of them at more than {}."
@@ -143,7 +144,13 @@ def _check_number(counts: Counter[str], name: str, layer: Layer) -> None:
         )
 
 
-def are_mostly_rare(counts: Counter[str]) -> bool:
+def may_name_classes(words: Sequence[str]) -> bool:
+    """Check whether texts that are no numbers may be names of classes: not if they begin with numbers and most are too
+    rare for classes, as `7.6 %` is."""
+    return not (begin_with_numbers(words) and _are_mostly_rare(Counter(words)))
+
+
+def _are_mostly_rare(counts: Counter[str]) -> bool:
     """Check whether most observations are of rare classes."""
     return sum(_frequent(counts)) < counts.total() / 2
 

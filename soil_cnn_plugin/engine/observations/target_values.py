@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,6 @@ from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import close_composition
 from soil_cnn_plugin.engine.observations.layer_fields import (
-    begin_with_numbers,
     is_text,
     parse_numbers,
     read_limited_numbers,
@@ -29,7 +27,7 @@ from soil_cnn_plugin.engine.observations.limits_and_errors import (
 )
 from soil_cnn_plugin.engine.observations.notes import Notes, comma_separated
 from soil_cnn_plugin.engine.observations.point_layer import Dropped, Layer
-from soil_cnn_plugin.engine.observations.soil_classes import are_mostly_rare, read_classes
+from soil_cnn_plugin.engine.observations.soil_classes import may_name_classes, read_classes
 from soil_cnn_plugin.engine.targets.measured import TargetValues
 from soil_cnn_plugin.engine.targets.scales import skewness
 
@@ -110,16 +108,12 @@ def plain_values(layer: Layer, targets: tuple[SoilProperty, ...], notes: list[st
 
 
 def _is_class(layer: Layer, job: ExtractPatches, field: str) -> bool:
-    """Check whether a target holds soil classes: the job says so, or it is a text field, most of it not numbers, unless
-    these begin with numbers and are too rare for classes, as `7.6 %` is."""
+    """Check whether a target holds soil classes: the job says so, or it is a text field, most of it names."""
     if field in job.composition:
         return False
     if field in job.class_targets or job.target_type == "class":
         return True
-    if job.target_type != "auto" or not holds_words(layer, field):
-        return False
-    words = parse_numbers(layer.columns[field]).unknown
-    return not (begin_with_numbers(words) and are_mostly_rare(Counter(words)))
+    return job.target_type == "auto" and holds_names(layer, field)
 
 
 def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> None:
@@ -140,13 +134,15 @@ def _check_alone(field: str, layer: Layer, has_limit: bool, has_error: bool) -> 
         )
 
 
-def holds_words(layer: Layer, field: str) -> bool:
-    """Check whether a field is one of texts, more of which are words than numbers; "not detected" is no word."""
+def holds_names(layer: Layer, field: str) -> bool:
+    """Check whether a field is one of texts, more of which may name classes than are numbers; "not detected" names
+    none."""
     column = layer.column(field, "target")
     if not is_text(column):
         return False
     parsed = parse_numbers(column)
-    return len(parsed.unknown) > int((np.isfinite(parsed.values) | parsed.is_below).sum())
+    numbers = int((np.isfinite(parsed.values) | parsed.is_below).sum())
+    return len(parsed.unknown) > numbers and may_name_classes(parsed.unknown)
 
 
 def _doubt_codes(values: Array, field: str, notes: Notes) -> None:

@@ -56,8 +56,9 @@ def tell_horizons(
             others, examples = values[~is_wild & np.isfinite(values)], np.unique(values[is_wild])[:5]
             report.warning(
                 tr(
-                    "{}: {} of {} values lie far from all others ({}; the others reach from {:g} to {:g}). If"
-                    " they stand for missing values, or slipped by a unit or a comma, correct them and run"
+                    "{}: {} of {} values lie far from all others ({}; the others reach from {:g} to {:g}). If they"
+                    " stand for missing values, are in another unit, or have a misplaced decimal sign, correct them"
+                    " and run"
                     " again: they spoil the whole profile."
                 ).format(
                     value.field,

@@ -120,7 +120,7 @@ def read_points(table: Layer) -> Array:
             tr(
                 "The horizons '{}' hold a {} (feature {}), but points or a table without geometry are needed."
                 " Make points with 'Centroids' or 'Point on surface'."
-            ).format(table.name, shapes[is_other][0].geom_type, table.ids[is_other][0])
+            ).format(table.name, shapes[is_other][0].geom_type, str(table.ids[is_other][0]))
         )
     xy = np.full((len(shapes), 2), np.nan)
     xy[count == 1] = shapely.get_coordinates(shapes[count == 1])

@@ -114,5 +114,5 @@ def _check_codes(codes: Array, known: int, raster: Covariate) -> None:
         raise EngineError(
             tr(
                 "{} holds the code {:.0f}, but codes of classes must be below {}. Reclassify the map to smaller codes."
-            ).format(raster.path, float(np.abs(codes).max()), _LARGEST_CODE)
+            ).format(raster.path, float(np.abs(codes).max()), str(_LARGEST_CODE))
         )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from soil_cnn_plugin.contract.jobs import SummarizeAreas
-from soil_cnn_plugin.contract.language import localized, tr, tr_n
+from soil_cnn_plugin.contract.language import localized, tr, tr_n, whole
 from soil_cnn_plugin.engine.areas.area_layer import AreaLayer
 from soil_cnn_plugin.engine.areas.quantities import CLASS, SHARE, VALUE, Quantities, Quantity
 from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, totals
@@ -110,8 +110,8 @@ def _areas(shown: Sequence[tuple[str, AreaSummary]], count: int) -> list[Item]:
             rounded(each.hectares),
             percent(each.mapped),
             percent(each.applicable),
-            NOTHING if each.observations is None else str(each.observations),
-            str(each.pixels),
+            NOTHING if each.observations is None else whole(each.observations),
+            whole(each.pixels),
         )
         for name, each in shown
     ]

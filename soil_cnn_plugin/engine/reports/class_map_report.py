@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, whole
 from soil_cnn_plugin.engine.assessment.class_map_assessment import ClassEstimates, ClassMapAssessment
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.reports.class_tables import (
@@ -205,7 +205,7 @@ def _share_and_limits(found: Estimate | None) -> str:
 
 
 def _at_observations(assessment: ClassMapAssessment) -> list[Item]:
-    overall = ((str(len(assessment.ids)), percent(assessment.accuracy, 1), fixed(assessment.kappa, 2)),)
+    overall = ((whole(len(assessment.ids)), percent(assessment.accuracy, 1), fixed(assessment.kappa, 2)),)
     of_each = Table(
         (tr("Class"), *OF_CLASS_COLUMNS),
         table((), of_class_rows(assessment.classes, assessment.matrix)).groups,
@@ -232,8 +232,8 @@ def _confusion(assessment: ClassMapAssessment) -> CaptionedFigure:
         draw_confusion("confusion", assessment.classes, assessment.matrix),
         tr(
             "Confusion matrix: how many observations of the class of the row lie where the map shows the class"
-            " of the column. Right ones lie on the diagonal. Colours are shares of the row: along a row stands"
-            " what an observed class was taken for."
+            " of the column. Right ones lie on the diagonal. Colours are shares of the row: each row shows what an"
+            " observed class was taken for."
         ),
     )
 

@@ -72,8 +72,8 @@ def class_share(assessment: Assessment, frame: MapFrame) -> Share:
                 CLASS_COLUMNS,
                 [_score_group(target, predictor) for target in targets],
                 tr(
-                    "Scores of held-out observations. Below accuracy and Brier score stand the lowest and the"
-                    " highest of the folds. A dot marks the best of each column, bold type the method of the"
+                    "Scores of held-out observations. Below accuracy and Brier score are the lowest and the highest"
+                    " of the folds. A dot marks the best of each column, bold type the method of the"
                     " map."
                 ),
             )
@@ -198,7 +198,7 @@ def _confusion_figure(index: int, target: ClassTarget, predictor: str) -> Captio
         tr(
             "Confusion matrix of the map’s predictor: how many held-out observations of the class of the row"
             " were predicted as the class of the column. Right ones lie on the diagonal. Colours are shares of"
-            " the row: along a row stands what an observed class was taken for."
+            " the row: each row shows what an observed class was taken for."
         ),
     )
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import some_of, tr
+from soil_cnn_plugin.contract.language import some_of, tr, whole
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.methods import CLASS_METHODS, MEAN
 from soil_cnn_plugin.engine.assessment.reliability import chance_band
@@ -112,7 +112,7 @@ def _best(scores: Mapping[str, ClassScores], cost: Callable[[ClassScores], float
 
 def counted(count: int) -> str:
     """Return a number of observations, with a mark where it is small."""
-    return f"{count} *" if count < FEW_OF_CLASS else str(count)
+    return f"{count} *" if count < FEW_OF_CLASS else whole(count)
 
 
 def _number(value: float) -> str:
@@ -212,7 +212,7 @@ def class_folds_in_words(target: ClassTarget, predictor: str, other_kind: str) -
             " observations; take the lower accuracy as the safer guide."
         )
     return tr(
-        "Both kinds of folds tell nearly the same, so the accuracy depends little on how near the next observation is."
+        "Both kinds of folds give nearly the same accuracy, so it depends little on how near the next observation is."
     )
 
 

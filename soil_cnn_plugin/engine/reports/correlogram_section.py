@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from soil_cnn_plugin.contract.language import all_of, tr
+from soil_cnn_plugin.contract.language import all_of, tr, whole
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.correlogram import FEWEST_SCORES, Correlogram
@@ -104,7 +104,7 @@ def _row(name: str, correlogram: Correlogram, noise: float | None) -> tuple[str,
     limits = tr("{} to {}").format(*(fixed(float(each[0]), 2) for each in correlogram.limits(near)))
     return (
         name,
-        str(correlogram.count),
+        whole(correlogram.count),
         f"{fixed(float(np.median(nuggets)), 2)} ({_limits(nuggets, 2)})",
         f"{rounded(float(np.median(ranges)))} ({_limits(ranges)})",
         f"{fixed(float(correlogram.correlation(near)[0]), 2)} ({limits})",

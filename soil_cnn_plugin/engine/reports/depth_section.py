@@ -81,7 +81,7 @@ def depth_figures(index: int, targets: Sequence[NumberTarget], assessment: Asses
             draw_profiles(f"profiles-{index}", targets, predictor, rows, assessment.coordinates, NETWORK_COLOUR),
             tr(
                 "Observed {} by depth (black), and what the {} predicted for the same profiles without having"
-                " seen them (blue, with {} prediction intervals), at {}{}. Above each stand its x and y."
+                " seen them (blue, with {} prediction intervals), at {}{}. Its x and y are above each."
             ).format(name, NAMES[predictor], percent(assessment.coverage), profiles, order),
         ),
     ]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, whole
 from soil_cnn_plugin.engine.assessment.design_based import Estimate
 from soil_cnn_plugin.engine.assessment.map_assessment import MapAssessment, MapEstimates
 from soil_cnn_plugin.engine.reports.drawing import NETWORK_COLOUR, drawn_in_words
@@ -180,7 +180,7 @@ def dropped_items(dropped: Mapping[str, int]) -> list[Item]:
     """Return the table of the observations that were not used."""
     if not dropped:
         return []
-    rows = [(sentence_case(reason), str(count)) for reason, count in dropped.items()]
+    rows = [(sentence_case(reason), whole(count)) for reason, count in dropped.items()]
     caption = tr("Each observation has one reason, the first that was found.")
     return [Subheading(tr("Observations that were not used")), table((tr("Reason"), tr("Observations")), rows, caption)]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, whole
 from soil_cnn_plugin.engine.arrays import Rows
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import differences
@@ -68,7 +68,7 @@ _VALUES = (
 _SPANS = (("RMSE", 3), ("MEC", 2), ("PICP", 2))
 _SCORES_CAPTION = tr(
     "Scores of held-out observations. ME, RMSE, width, interval score and CRPS are in the unit of the soil"
-    " property; below each RMSE stand the lowest and the highest of the folds. A dot marks the best of each"
+    " property; below each RMSE are the lowest and the highest of the folds. A dot marks the best of each"
     " column, bold type the method of the map."
 )
 _LIMITS_AS_VALUES = tr(" A value below its detection limit counts as that limit.")
@@ -150,7 +150,7 @@ def _value_row(target: NumberTarget) -> tuple[str, ...]:
     decimals = decimals_for(float(observed.std()))
     return (
         sentence_case(target.soil_property.label),
-        str(len(observed)),
+        whole(len(observed)),
         *(fixed(float(number), decimals) for number in numbers),
         fixed(skewness(observed), 1),
         SCALES.get(target.transform, target.transform),

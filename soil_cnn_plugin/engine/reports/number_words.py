@@ -30,7 +30,7 @@ _WHICH_LIMIT = tr(
     " A measured value does not tell its laboratory’s limit; the limits below it are dealt out in their shares."
 )
 _HOW_ERRORS_COUNT = tr(
-    "What was measured worse counts less in training. The map's intervals are those of the true soil"
+    "Less precise values count less in training. The map's intervals are those of the true soil"
     " property. Those of held-out observations, in this report, are wider: they hold what is measured, with"
     " its error. The RMSE is that of measured values, too, so the map's own error is smaller."
 )
@@ -197,7 +197,7 @@ def number_folds_in_words(targets: Sequence[NumberTarget], predictor: str, other
         (
             alike,
             tr(
-                "both kinds of folds tell nearly the same (less than {:g} % apart), so the error depends little"
+                "both kinds of folds give nearly the same error (less than {:g} % apart), so the error depends little"
                 " on how near the next observation is."
             ).format(_SIMILAR_PERCENT),
         ),

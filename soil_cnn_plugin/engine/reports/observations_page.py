@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from soil_cnn_plugin.contract.language import localized, tr, tr_n
+from soil_cnn_plugin.contract.language import localized, tr, tr_n, whole
 from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.findings import CHECK, NOTE, REPAIR
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
@@ -161,7 +161,7 @@ def _sums(check: ObservationsCheck) -> list[Section]:
 
 
 def _share(count: int, total: int) -> str:
-    return f"{count} ({percent(count / total)})" if total else "0"
+    return f"{whole(count)} ({percent(count / total)})" if total else "0"
 
 
 def _sums_figure(check: ObservationsCheck) -> list[Item]:
@@ -209,7 +209,7 @@ def _classes(check: ObservationsCheck) -> list[Section]:
 def _places(check: ObservationsCheck) -> list[Item]:
     items: list[Item] = [Pairs(_place_rows(check))]
     if check.coverage and check.coverage.without_data:
-        rows = [(name, str(count)) for name, count in check.coverage.without_data]
+        rows = [(name, whole(count)) for name, count in check.coverage.without_data]
         items.append(table((tr("Covariate"), tr("Observations")), rows, tr("Observations in pixels without data.")))
     if check.clustering:
         text = Paragraph(words.clustering_in_words(check.clustering))

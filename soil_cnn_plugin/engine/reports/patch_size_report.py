@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, whole
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.assessment.comparison import Judged
 from soil_cnn_plugin.engine.assessment.methods import FOREST, FOREST_CONTEXT, MEAN, NETWORK
@@ -115,7 +115,7 @@ def _spans(comparison: PatchSizeComparison) -> tuple[tuple[str, int], ...]:
 
 def _facts(comparison: PatchSizeComparison) -> list[str]:
     counts = [target.count for target in comparison.targets]
-    count = f"{counts[0]}" if len(set(counts)) == 1 else tr("{} to {}").format(min(counts), max(counts))
+    count = whole(counts[0]) if len(set(counts)) == 1 else tr("{} to {}").format(min(counts), max(counts))
     return [
         tr("{} observations").format(count),
         tr("patches of {} pixels").format(", ".join(map(str, comparison.sizes))),

@@ -142,7 +142,8 @@ def told_in_words(count: int) -> str:
     if count <= MOST_TOLD:
         return ""
     return tr(
-        "the CRPS of numbers, and whether their distributions and probabilities of exceedance hold, rest on {} of the"
+        "the CRPS of numbers, and whether their distributions and probabilities of exceedance hold, are based on {}"
+        " of the"
         " {} observations, drawn at random, unless values have detection limits"
     ).format(MOST_TOLD, count)
 

@@ -204,7 +204,7 @@ def tell_wild(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Outcome
             continue
         values = file.values[rows, kind.targets[0]]
         named = [
-            tr("{:g} of feature {}").format(value, number)
+            tr("{:g} of feature {}").format(value, str(number))
             for value, number in zip(values.tolist(), file.ids[rows].tolist())
         ]
         told = tr_n(

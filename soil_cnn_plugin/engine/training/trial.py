@@ -29,12 +29,12 @@ def try_encoding() -> str:
     compiled = interpolate(numbers, knots)
     by_torch = torch.cat([interpolate(part, knots) for part in numbers.chunk(2)])
     if not torch.equal(compiled, by_torch):
-        raise EngineError(tr("Compiled code encodes covariates otherwise than PyTorch does."))
+        raise EngineError(tr("Compiled code and PyTorch encode covariates differently."))
     known, pixels = rng.normal(size=(40, 3)), rng.normal(size=(60, 3))
     fitted = fit_dissimilarity(known, np.ones(3), np.arange(40) % 2)
     expected = cdist((pixels - fitted.centre) * fitted.factor, fitted.training).min(axis=1) / fitted.mean_distance
     if not np.allclose(fitted.index(pixels), expected):
-        raise EngineError(tr("Compiled code measures dissimilarity otherwise than SciPy does."))
+        raise EngineError(tr("Compiled code and SciPy measure dissimilarity differently."))
     return tr("Compiled code encodes covariates as PyTorch does, and measures dissimilarity as SciPy does.")
 
 
@@ -60,8 +60,8 @@ def try_layers() -> str:
     theirs = by_torch.square().sum() + functional.gelu(seen).sum()
     for one, other in zip(torch.autograd.grad(ours, trained), torch.autograd.grad(theirs, trained)):
         if not torch.allclose(one, other, rtol=1e-3, atol=1e-3):
-            raise EngineError(tr("Compiled layers of networks learn otherwise than PyTorch's."))
+            raise EngineError(tr("Compiled layers of networks and PyTorch's learn differently."))
     turned = InputRows(images.detach()[0], images.device).take_turned(torch.tensor([[2]]), torch.arange(36)[None])
     if not torch.equal(turned[0, 0], images[0, 2]):
-        raise EngineError(tr("Compiled layers of networks learn otherwise than PyTorch's."))
+        raise EngineError(tr("Compiled layers of networks and PyTorch's learn differently."))
     return tr("Compiled layers of networks learn as PyTorch's do.")

@@ -10,11 +10,11 @@ import pytest
 from soil_cnn_plugin.contract.language import some_of
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.checks.doubtful_names import check_classes
-from soil_cnn_plugin.engine.checks.field_summary import check_texts
 from soil_cnn_plugin.engine.checks.fields import mark_below_limits
 from soil_cnn_plugin.engine.checks.findings import Finding, examples
-from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, read_measured
+from soil_cnn_plugin.engine.checks.measured import Measured, choose_fields, is_classes, read_measured
 from soil_cnn_plugin.engine.checks.sums import check_sums
+from soil_cnn_plugin.engine.checks.texts import check_texts
 
 RNG = np.random.default_rng(8)
 XY = RNG.uniform(1000, 2000, (40, 2))
@@ -69,6 +69,37 @@ def test_texts_that_are_no_numbers_are_found_with_what_stands_there() -> None:
 def test_commas_that_may_separate_thousands_are_told_and_decimal_ones_are_not() -> None:
     assert of_kind(check_texts(measured("cu", ["1,234", "950", "2,100"])), "thousands") == [0, 2]
     assert of_kind(check_texts(measured("cu", ["1,234", "950", "2,1"])), "thousands") == []
+
+
+def test_points_that_may_separate_thousands_are_told_as_commas_are() -> None:
+    found = check_texts(measured("cu", ["1.234", "950", "2.100"]))
+    assert of_kind(found, "thousands") == [0, 2]
+    assert found[0].sentence.startswith(
+        "All points of cu stand before three digits (1.234 and 2.100). They are read as"
+    )
+    assert found[0].remedy == "If they separate thousands, take them out: replace(\"cu\", '.', '')."
+    assert of_kind(check_texts(measured("cu", ["1.234", "950", "2.1"])), "thousands") == []
+
+
+def test_thousands_beside_decimals_are_to_be_repaired() -> None:
+    found = check_texts(measured("cu", ["1.234", "980,5", "many", "7"]))
+    assert [(each.kind, each.rows.tolist()) for each in found[:2]] == [("no_number", [2]), ("no_number", [0])]
+    assert found[1].sentence == "cu holds '1.234' at 1 of 4 observations, which may be thousands beside '980,5'."
+    assert found[1].remedy.startswith("Write every number with the same decimal sign, and thousands without one.")
+
+
+def test_numbers_with_a_unit_are_no_classes_and_come_with_a_remedy() -> None:
+    texts = [f"{value:.1f} %" for value in RNG.uniform(1, 60, 40)]
+    assert not is_classes(np.array(texts, object))
+    assert is_classes(np.array(["2nd terrace", "3rd terrace"] * 20, object))
+    found = check_texts(measured("clay", texts))
+    assert of_kind(found, "no_number") == list(range(40))
+    assert found[0].remedy.endswith(
+        "Or make a numeric field of the numbers in them:"
+        " try(to_real(regexp_substr(replace(\"clay\", ',', '.'), '(-?[0-9.]+)')), NULL)."
+    )
+    with_limits = check_texts(measured("clay", [*texts, "<1 %"]))
+    assert with_limits[0].remedy.endswith("Extract patches refuses the field until then.")
 
 
 def test_values_below_limits_in_texts_are_counted() -> None:

@@ -150,5 +150,7 @@ def test_forests_with_all_their_trees_are_not_halved() -> None:
 def test_reports_tell_where_trees_are_few_or_do_not_see_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forest, "TREES", 500)
     assert forest.growth_in_words(20_000) == ""
-    assert "a forest of 40000 observations has 250 trees, where smaller ones have 500" in forest.growth_in_words(40_000)
-    assert f"at most {forest.ROWS_A_TREE} observations" in forest.growth_in_words(forest.ROWS_A_TREE + 1)
+    assert "a forest of 40,000 observations has 250 trees, where smaller ones have 500" in forest.growth_in_words(
+        40_000
+    )
+    assert f"at most {forest.ROWS_A_TREE:,} observations" in forest.growth_in_words(forest.ROWS_A_TREE + 1)

@@ -267,7 +267,7 @@ def test_offers_are_checked_of_kinds_alone(description: NetworkDescription) -> N
     check_offers(["prediction", "dissimilarity"], kinds[:1], "it has")
     with pytest.raises(EngineError, match=r"^it has numbers \(zinc, .*\), but PROBABILITIES needs soil classes"):
         check_offers(["probabilities"], kinds[:2], "it has")
-    with pytest.raises(EngineError, match="^Texture classes are wanted, but it has zinc, type, no composition"):
+    with pytest.raises(EngineError, match="^Texture classes are asked for, but it has zinc, type, no composition"):
         check_offers(["texture_classes"], [kinds[0], kinds[2]], "it has")
 
 

@@ -9,7 +9,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.checks.measured import read_measured
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.layer_fields import parse_numbers, read_numbers
-from soil_cnn_plugin.engine.observations.target_values import holds_words
+from soil_cnn_plugin.engine.observations.target_values import holds_names
 from tests.engine.layers import layer_of
 
 
@@ -67,7 +67,9 @@ def test_points_of_several_values_that_all_may_separate_thousands_are_told_as_co
         assert parse_numbers(np.array(texts, object)).odd_point == ""
     notes: list[str] = []
     assert read_numbers(layer_of(zinc=["7.614", "12.500"]), "zinc", "target", notes).tolist() == [7.614, 12.5]
-    assert notes[0].endswith("were read as numbers. Its points are decimal ones: 7.614 was not read as thousands.")
+    assert notes[0].endswith(
+        "were read as numbers. Points count as decimal signs, not as separators of thousands (7.614)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_thousands_beside_decimals_are_refused_with_a_remedy_and_are_no_classes(
         EngineError, match="2 of its 3 values are not numbers: '1.234', '2.500'. Beside '980,5', a point"
     ):
         read_numbers(layer_of(zinc=texts), "zinc", "target", [])
-    assert not holds_words(layer_of(zinc=texts), "zinc")
+    assert not holds_names(layer_of(zinc=texts), "zinc")
     measured = read_measured(SoilProperty("zinc"), np.array(texts, object))
     assert measured.is_failed.tolist() == [True, True, False] and np.isnan(measured.values[:2]).all()
 

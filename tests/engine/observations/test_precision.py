@@ -19,8 +19,8 @@ def test_errors_of_each_target_come_with_their_size_told() -> None:
     assert found.errors[:, 1].tolist() == [0.0] * 40
     # The standard deviation of 0 to 39 is sqrt((40**2 - 1) / 12) = 11.54.
     assert notes.facts == [
-        "clay: the measurement error in clay_sd has a median of 2, 17% of the values' standard deviation. What was"
-        " measured worse counts less."
+        "clay: the measurement error in clay_sd has a median of 2, 17% of the values' standard deviation. Less"
+        " precise values count less."
     ]
     assert notes.doubts == []
 

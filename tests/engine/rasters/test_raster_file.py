@@ -125,7 +125,7 @@ def test_a_copy_without_its_end_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_map_of_more_pixels_than_a_file_can_hold_is_told(tmp_path: Path) -> None:
     grid = Grid(GRID.crs_wkt, GRID.transform, 10**9, 10**9)
-    with pytest.raises(EngineError, match="map.tif cannot be made: .* 1000000000 x 1000000000 pixels"):
+    with pytest.raises(EngineError, match="map.tif cannot be made: .* 1,000,000,000 x 1,000,000,000 pixels"):
         RasterFile(str(tmp_path / "map.tif"), grid, ["clay"], ["%"], {})
     assert list(tmp_path.iterdir()) == []
 

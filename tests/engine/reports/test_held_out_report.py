@@ -241,7 +241,7 @@ def test_degrees_and_unknown_coordinate_systems_have_fitting_axes(tmp_path: Path
 def test_the_report_tells_where_the_forests_could_be_better(tmp_path: Path, make_assessment: Make) -> None:
     usual = make_assessment()
     bounded = replace(usual, settings={**usual.settings, "random forests": growth_in_words(10**6)})
-    sentence = "In the random forests a forest of 1000000 observations has 100 trees"
+    sentence = "In the random forests a forest of 1,000,000 observations has 100 trees"
     assert sentence in Reader(write(tmp_path, bounded)).text
     assert "each tree" not in Reader(write(tmp_path, usual)).text
 

@@ -65,7 +65,7 @@ def test_a_choice_of_a_choice_is_read_from_the_same_tensor() -> None:
 
 def test_a_disk_without_room_is_told_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
     no_memory(monkeypatch)
-    with pytest.raises(EngineError, match="inputs of 10000000000 observations take .* TMPDIR"):
+    with pytest.raises(EngineError, match="inputs of 10,000,000,000 observations take .* TMPDIR"):
         room_for((10**10, 10**4), CPU)
 
 

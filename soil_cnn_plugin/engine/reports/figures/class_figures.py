@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.contract.language import tr, whole
 from soil_cnn_plugin.engine.arrays import Array, Flags, Rows
 from soil_cnn_plugin.engine.rasters.class_names import class_colours
 from soil_cnn_plugin.engine.reports.drawing import (
@@ -105,7 +105,7 @@ def paint_reliability(axes: Axes, lines: Sequence[tuple[str, str, ClassReliabili
     )
     for x, share, count in zip(first.predicted, shares, first.count):
         height = 0.25 * share / shares.max() + 0.008
-        axes.text(x, height, str(count), ha="center", va="bottom", fontsize=6.5, color=QUIET, clip_on=True)
+        axes.text(x, height, whole(count), ha="center", va="bottom", fontsize=6.5, color=QUIET, clip_on=True)
     for place, (label, colour, line) in enumerate(lines):
         shift = 0.006 * (place - (len(lines) - 1) / 2)
         errors = np.clip(np.stack([line.right - line.low, line.high - line.right]), 0, None)

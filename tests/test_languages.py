@@ -210,6 +210,11 @@ def test_thousands_of_long_whole_numbers_stand_apart_and_codes_are_left_alone(lo
         use("en")
 
 
+def test_large_numbers_have_no_exponent() -> None:
+    assert tr("{:.3g} m, {:g} m").format(1500.0, 1234567.0) == "1500 m, 1,234,567 m"
+    assert tr("{:g}, {:.3g}, {:.1e}").format(1e20, 0.00001234, 12345.0) == "1e+20, 1.23e-05, 1.2e+04"
+
+
 def test_numbers_are_left_alone_in_english() -> None:
     assert tr("{:,.1f} m").format(1234.56) == "1,234.6 m"
     assert tr_n("{} point", "{} points", 1).format(1) == "1 point"

@@ -32,6 +32,8 @@ _SEPARATORS = {
 LANGUAGES = tuple(_SEPARATORS)
 _LONG = 10_000
 """The smallest whole number whose thousands stand apart; four digits are read as easily without."""
+_LONGEST = 1e15
+"""The smallest number that is written with an exponent: 1.5e+03 is 1500 to readers."""
 
 
 class Text(str):
@@ -48,9 +50,12 @@ class _Writer(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if isinstance(value, bool) or not isinstance(value, Real):
             return str(format(value, format_spec))
-        return (
-            whole(value) if isinstance(value, Integral) and not format_spec else localized(format(value, format_spec))
-        )
+        if isinstance(value, Integral) and not format_spec:
+            return whole(value)
+        text = format(value, format_spec)
+        if format_spec.endswith("g") and "e+" in text and abs(float(value)) < _LONGEST:
+            return whole(round(float(value if format_spec == "g" else text)))
+        return localized(text)
 
 
 _WRITER = _Writer()

@@ -10,6 +10,7 @@ from soil_cnn_plugin.engine.arrays import Array
 from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.error_correlation import ErrorCorrelation
 from soil_cnn_plugin.engine.assessment.methods import NETWORK
+from soil_cnn_plugin.engine.assessment.nearness import Nearness
 from soil_cnn_plugin.engine.assessment.significance import Likeness, likeness
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.targets.assessed import ClassTarget, NumberTarget
@@ -41,6 +42,7 @@ class FoldsInWords:
     other_kind: str = ""
     is_random: bool = False
     repeats: int = 1
+    nearness: Nearness | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

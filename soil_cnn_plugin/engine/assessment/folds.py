@@ -10,8 +10,10 @@ import scipy
 from soil_cnn_plugin.contract.language import tr, tr_n
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.knndm import match_distances
+from soil_cnn_plugin.engine.assessment.nearness import Nearness
 from soil_cnn_plugin.engine.assessment.significance import p_words
 from soil_cnn_plugin.engine.errors import EngineError
+from soil_cnn_plugin.engine.observations.notes import metres_in_words
 
 FOLD_KINDS = ("random", "spatial_blocks", "groups", "knndm")
 BLOCKS_A_FOLD = 5
@@ -23,7 +25,7 @@ is one cluster; cutting it would hold out neighbours under the name of spatial f
 
 @dataclass(frozen=True)
 class Folds:
-    """Folds: `fold` (N,) counts from 0 to `count` - 1; `block_size` is the side of blocks in the coordinates' unit."""
+    """Folds: `fold` (N,) counts from 0 to `count` - 1; `block_size` is the side of blocks in metres."""
 
     fold: Rows
     count: int
@@ -31,16 +33,17 @@ class Folds:
     block_size: float | None
     sentence: str
     is_random: bool = False  # whether kNNDM came to random folds
+    nearness: Nearness | None = None  # where the map's pixels are known
 
 
 @dataclass(frozen=True)
 class PlacedTargets:
     """N observations to deal to folds.
 
-    `coordinates` (N, 2) are x, y in `unit`; for a geographic CRS better scaled to metres, so that blocks are square on
-    the ground. `sites` (N,): observations with one number stay together. Folds are also balanced in whatever else is
-    given: `targets` (N, T), NaN where missing, and `classes`: for each target that has classes, their numbers (N,) from
-    0, or below 0 where none is known. `fields` names the targets.
+    `coordinates` (N, 2) are x, y in metres, so that blocks are square on the ground. `sites` (N,): observations with
+    one number stay together. Folds are also balanced in whatever else is given: `targets` (N, T), NaN where missing,
+    and `classes`: for each target that has classes, their numbers (N,) from 0, or below 0 where none is known. `fields`
+    names the targets.
     """
 
     coordinates: Array
@@ -48,13 +51,12 @@ class PlacedTargets:
     targets: Array | None = None
     classes: tuple[Rows, ...] = ()
     fields: tuple[str, ...] = ()
-    unit: str = "m"
 
     def take(self, rows: Rows) -> PlacedTargets:
         """The same for some of the observations."""
         targets = None if self.targets is None else self.targets[rows]
         classes = tuple(numbers[rows] for numbers in self.classes)
-        return PlacedTargets(self.coordinates[rows], self.sites[rows], targets, classes, self.fields, self.unit)
+        return PlacedTargets(self.coordinates[rows], self.sites[rows], targets, classes, self.fields)
 
 
 def make_folds(
@@ -99,9 +101,7 @@ def _dealt(kind: str, placed: PlacedTargets, sites: Rows, count: int, seed: int,
     amounts = _amounts(placed)
     units, block_size = sites, None
     if kind == "spatial_blocks":
-        blocks, block_size = _choose_blocks(
-            _centroids(placed.coordinates, sites), sites, count, rng, placed.unit, finest
-        )
+        blocks, block_size = _choose_blocks(_centroids(placed.coordinates, sites), sites, count, rng, finest)
         units = blocks[sites]
     fold = _deal(units, amounts, count, rng)[units]
     found = int(units.max()) + 1
@@ -109,9 +109,8 @@ def _dealt(kind: str, placed: PlacedTargets, sites: Rows, count: int, seed: int,
         "random": tr("random folds of {} sites: a neighbour of a held-out observation may be trained on").format(found),
         "groups": tr("folds of whole groups: {} groups are dealt to folds, and none is torn apart").format(found),
         "spatial_blocks": tr(
-            "folds of square blocks of {:.10g} {} ({} hold observations): all observations in a block are held"
-            " out together"
-        ).format(block_size or 0, placed.unit, found),
+            "folds of square blocks of {} ({} hold observations): all observations in a block are held out together"
+        ).format(metres_in_words(block_size or 0), found),
     }
     return Folds(fold, count, kind, block_size, f"{count} {how[kind]}. {_sizes_in_words(fold, sites, count)}")
 
@@ -139,8 +138,8 @@ def knndm_folds(placed: PlacedTargets, domain: Array, count: int, seed: int, rep
         fold = match.fold
         how = tr(
             "{} folds of {} clusters, chosen so that held-out observations lie as far from those trained on"
-            " as the map lies from the observations (distances differ by {:.3g} {} on average)"
-        ).format(match.count, match.clusters, match.difference, placed.unit)
+            " as the map lies from the observations (distances differ by {} on average)"
+        ).format(match.count, match.clusters, metres_in_words(match.difference))
         if match.count < asked:
             how += tr("; {} folds would tear clusters apart").format(asked)
     sentence = f"{how}. {_sizes_in_words(fold, sites, match.count)}"
@@ -255,7 +254,7 @@ def _deal(units: Rows, amounts: Rows, count: int, rng: np.random.Generator) -> R
 
 
 def _choose_blocks(
-    centroids: Array, sites: Rows, count: int, rng: np.random.Generator, unit: str, finest: float
+    centroids: Array, sites: Rows, count: int, rng: np.random.Generator, finest: float
 ) -> tuple[Rows, float]:
     """Choose the block of each site, and the blocks' side.
 
@@ -280,12 +279,12 @@ def _choose_blocks(
     found = max((candidate[2] for candidate in candidates), default=1)
     raise EngineError(
         tr_n(
-            "The observations lie in {} cluster: even blocks of {:.2g} {} leave only {} with observations, too few for"
+            "The observations lie in {} cluster: even blocks of {} leave only {} with observations, too few for"
             " {} spatial folds. Ask for fewer folds, or hold out observations at random or by groups.",
-            "The observations lie in {} clusters: even blocks of {:.2g} {} leave only {} with observations, too few for"
+            "The observations lie in {} clusters: even blocks of {} leave only {} with observations, too few for"
             " {} spatial folds. Ask for fewer folds, or hold out observations at random or by groups.",
             found,
-        ).format(found, extent * finest, unit, found, count)
+        ).format(found, metres_in_words(extent * finest), found, count)
     )
 
 

@@ -27,6 +27,11 @@ def share_in_words(part: int, whole: int) -> str:
     return localized(f"{share:.1%}" if 0 < share < 0.01 or 0.99 < share < 1 else f"{share:.0%}")
 
 
+def metres_in_words(metres: float) -> str:
+    """Return `85 m`, or `2.3 km`."""
+    return tr("{:.3g} km").format(metres / 1000) if metres >= 999.5 else tr("{:.3g} m").format(metres)
+
+
 def span(lowest: float, highest: float) -> str:
     """Return `0.5`, or `0.5 to 2`."""
     return localized(f"{lowest:g}") if lowest == highest else tr("{:g} to {:g}").format(lowest, highest)

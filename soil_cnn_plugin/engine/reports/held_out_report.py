@@ -8,6 +8,7 @@ from datetime import date
 
 from soil_cnn_plugin.contract.language import all_of, date_in_words, localized, tr
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
+from soil_cnn_plugin.engine.assessment.nearness import Nearness
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
 from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
@@ -123,10 +124,15 @@ def _observations(assessment: Assessment, shares: Sequence[Share]) -> list[Item]
         Paragraph(folds.sentence),
         Paragraph(validation_sentence(assessment)),
         Paragraph(overlap_sentence(folds), "caution" if overlap_is_doubtful(folds) else ""),
+        *([_nearness(folds.nearness, folds.kind)] if folds.nearness else []),
         *(item for share in shares for item in share.maps),
         *(Paragraph(sentence) for sentence in measured_sentences(assessment)),
         *(item for share in shares for item in share.values),
     ]
+
+
+def _nearness(nearness: Nearness, kind: str) -> Paragraph:
+    return Paragraph(nearness.in_words(kind), "caution" if nearness.is_doubtful else "")
 
 
 def _other_folds(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:

@@ -82,8 +82,7 @@ def overlap_sentence(folds: FoldsInWords) -> str:
         ).format(text)
     return tr(
         "{} The network has seen part of their surroundings, so the scores hold close to the observations;"
-        " farther away the map may be worse than they say. These folds were not matched to the map, so the"
-        " scores do not tell whether it reaches farther; the validation knndm does."
+        " farther away the map may be worse than they say."
     ).format(text)
 
 

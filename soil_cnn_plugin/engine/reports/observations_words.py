@@ -8,6 +8,7 @@ from soil_cnn_plugin.contract.language import some_of, tr, tr_n
 from soil_cnn_plugin.engine.checks.clustering import Clustering
 from soil_cnn_plugin.engine.checks.findings import CHECK, KINDS, NOTE, REPAIR, Finding
 from soil_cnn_plugin.engine.checks.observations_check import ObservationsCheck
+from soil_cnn_plugin.engine.observations.notes import metres_in_words
 from soil_cnn_plugin.engine.reports.sections import Problem
 from soil_cnn_plugin.engine.reports.words import percent
 
@@ -141,8 +142,8 @@ def clustering_in_words(found: Clustering) -> str:
         " have a lower one, regular places a higher one. {} of the area lies farther from any observation than 95 % of"
         " the observations lie from their nearest neighbour; there, a map depends on covariates alone."
     ).format(
-        found.ratio, _metres(found.mean), found.region, _area(found.square_metres), _metres(found.expected), found.low,
-        found.high, percent(found.far_share),
+        found.ratio, metres_in_words(found.mean), found.region, _area(found.square_metres),
+        metres_in_words(found.expected), found.low, found.high, percent(found.far_share),
     )  # fmt: skip
     return f"{meaning} {numbers}"
 
@@ -220,10 +221,6 @@ HOW = [
 
 def observations_in_words(count: int) -> str:
     return tr_n("{} observation", "{} observations", count).format(count)
-
-
-def _metres(distance: float) -> str:
-    return tr("{:.3g} km").format(distance / 1000) if distance >= 2000 else tr("{:.3g} m").format(distance)
 
 
 def _area(square_metres: float) -> str:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from soil_cnn_plugin.contract.language import tr
+from soil_cnn_plugin.engine.observations.notes import metres_in_words
 from soil_cnn_plugin.engine.reports.words import percent, rounded
 from soil_cnn_plugin.engine.sampling.plan import SamplingPlan
 
@@ -45,7 +46,7 @@ def is_probability(plan: SamplingPlan) -> bool:
 def verdict_of(plan: SamplingPlan) -> str:
     """Return the plan in a sentence or two: how many points, what they achieve, and the way past them."""
     criterion = plan.chosen.criterion
-    walk = tr("The way past all of them is {} as the crow flies.").format(_distance(plan.walk_metres))
+    walk = tr("The way past all of them is {} as the crow flies.").format(metres_in_words(plan.walk_metres))
     if criterion is None:
         strata = tr(" in {} strata").format(len(plan.frame.strata)) if plan.design == "stratified_random" else ""
         return tr("{} random points{} with known inclusion probabilities. {}").format(plan.count, strata, walk)
@@ -200,7 +201,3 @@ def _random_then(plan: SamplingPlan) -> list[str]:
 
 def hectares_in_words(hectares: float) -> str:
     return tr("{:.0f} ha").format(hectares) if hectares >= 100 else tr("{} ha").format(rounded(hectares))
-
-
-def _distance(metres: float) -> str:
-    return tr("{:.1f} km").format(metres / 1000) if metres >= 1000 else tr("{:.0f} m").format(metres)

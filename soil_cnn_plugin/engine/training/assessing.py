@@ -119,6 +119,7 @@ def assess(
             other_kind=other_kind(folds) if others else "",
             is_random=folds.is_random,
             repeats=designs.times,
+            nearness=folds.nearness,
         ),
         coordinates=file.coordinates,
         crs_name=file.grid.crs_name,
@@ -217,7 +218,8 @@ def tell_wild(file: PatchFile, kinds: Sequence[Kind], outcomes: Sequence[Outcome
             len(rows),
         ).format(kind.fields[0], len(rows), comma_separated(named, 5))
         remedy = tr(
-            "In training and in scores they count in full. If a unit or a comma slipped, correct the observations and"
+            "In training and in scores they count in full. If the unit or the decimal sign is wrong, correct the"
+            " observations and"
             " run again; the output MEDIAN shows the median."
         )
         lines.append(f"{told} {remedy}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
 from soil_cnn_plugin.engine.assessment.folds import Folds, PlacedTargets, make_folds
+from soil_cnn_plugin.engine.assessment.nearness import measure_nearness
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.locating import check_targets
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
@@ -47,7 +49,9 @@ def hold_out(
                 " again with the field of the profile or site as the group, or choose other folds."
             ).format(file.path)
         )
-    return make_folds(kind, _placed(file), count, seed, domain=_domain(file, kind, domain, report), repeat=repeat)
+    placed, points = _placed(file), _domain(file, domain if kind == "knndm" else "", report)
+    folds = make_folds(kind, placed, count, seed, domain=points, repeat=repeat)
+    return replace(folds, nearness=measure_nearness(placed.coordinates, folds.fold, points))
 
 
 def kinds_on_scales(wanted: str, file: PatchFile) -> tuple[Kind, ...]:
@@ -71,6 +75,9 @@ def tell_scales(kinds: Sequence[Kind], wanted: str, file: PatchFile, report: Rep
 
 def tell_folds(folds: Folds, domain: str, report: Report) -> None:
     report.info(folds.sentence)
+    if folds.nearness:
+        tell = report.warning if folds.nearness.is_doubtful else report.info
+        tell(folds.nearness.in_words(folds.kind))
     if domain and folds.kind != "knndm":
         report.warning(
             tr(
@@ -93,7 +100,7 @@ def other_kind(folds: Folds) -> str:
 
 def inner_folds(file: PatchFile, kind: str, domain: str = "") -> Callable[[Rows], MakeFolds]:
     """Folds within a training part, of the kind of the outer ones: for early stopping, blending and calibration."""
-    placed, points = _placed(file), _domain(file, kind, domain)
+    placed, points = _placed(file), _domain(file, domain) if kind == "knndm" else None
 
     def for_rows(rows: Rows) -> MakeFolds:
         some = placed.take(rows)
@@ -120,10 +127,8 @@ def _placed(file: PatchFile) -> PlacedTargets:
     return PlacedTargets(in_metres(file, file.coordinates), file.sites, file.values, tuple(strata), fields)
 
 
-def _domain(file: PatchFile, kind: str, path: str, report: Report = _SILENT) -> Array | None:
-    """Points of the map (M, 2) in metres, for folds matched to it."""
-    if kind != "knndm":
-        return None
+def _domain(file: PatchFile, path: str, report: Report = _SILENT) -> Array:
+    """Points of the map (M, 2) in metres: those of the domain at `path`, or of the covariates."""
     if not path:
         return in_metres(file, file.domain)
     points = read_domain(path, file.grid, report)

@@ -172,7 +172,7 @@ def test_probabilities_that_hold_are_said_to_hold() -> None:
         (1.6, "random", "More classes are right under random folds"),
         (0.4, "random", "Fewer classes are right under random folds"),
         (0.4, "spatial_blocks", "More classes are right under random folds"),
-        (1.0, "random", "Both kinds of folds tell nearly the same"),
+        (1.0, "random", "Both kinds of folds give nearly the same"),
     ],
 )
 def test_other_folds_are_told_by_what_they_change(near: float, other_kind: str, words: str) -> None:

@@ -25,6 +25,9 @@ def tell_results(report: Report, assessment: Assessment, paths: Mapping[str, str
     if len(targets) > _MOST_TARGETS:
         report.info(tr("And {} more in the report.").format(len(targets) - _MOST_TARGETS))
     report.info(tr("All of this was measured on observations that the networks had not seen."))
+    nearness = assessment.folds.nearness
+    if nearness and nearness.is_doubtful:
+        report.warning(nearness.in_words(assessment.folds.kind))
     for name, word in _FILES.items():
         if paths.get(name):
             report.info(f"{word}: {paths[name]}")

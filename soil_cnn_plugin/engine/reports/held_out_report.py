@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from soil_cnn_plugin.contract.language import all_of, date_in_words, localized, tr
-from soil_cnn_plugin.engine.assessment.assessment import Assessment
-from soil_cnn_plugin.engine.assessment.nearness import Nearness
+from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.reports.class_sections import class_share
 from soil_cnn_plugin.engine.reports.composition_sections import composition_share
 from soil_cnn_plugin.engine.reports.correlogram_section import correlogram_section
@@ -69,6 +68,7 @@ def write_report(path: str, assessment: Assessment, maps: Sequence[Section] = ()
         lead=[
             *(item for share in shares for item in share.predictor),
             *(item for share in shares for item in share.verdicts),
+            *_nearness(assessment.folds, is_doubtful=True),
         ],
         sections=[*maps, *_sections(assessment, shares)],
     )
@@ -124,15 +124,18 @@ def _observations(assessment: Assessment, shares: Sequence[Share]) -> list[Item]
         Paragraph(folds.sentence),
         Paragraph(validation_sentence(assessment)),
         Paragraph(overlap_sentence(folds), "caution" if overlap_is_doubtful(folds) else ""),
-        *([_nearness(folds.nearness, folds.kind)] if folds.nearness else []),
+        *_nearness(folds, is_doubtful=False),
         *(item for share in shares for item in share.maps),
         *(Paragraph(sentence) for sentence in measured_sentences(assessment)),
         *(item for share in shares for item in share.values),
     ]
 
 
-def _nearness(nearness: Nearness, kind: str) -> Paragraph:
-    return Paragraph(nearness.in_words(kind), "caution" if nearness.is_doubtful else "")
+def _nearness(folds: FoldsInWords, is_doubtful: bool) -> list[Item]:
+    """How far held-out observations and the map lie; what is doubtful stands below the verdicts."""
+    if folds.nearness is None or folds.nearness.is_doubtful != is_doubtful:
+        return []
+    return [Paragraph(folds.nearness.in_words(folds.kind), "caution" if is_doubtful else "")]
 
 
 def _other_folds(assessment: Assessment, shares: Sequence[Share]) -> list[Section]:

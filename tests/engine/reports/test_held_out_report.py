@@ -17,10 +17,13 @@ from soil_cnn_plugin.engine.assessment.applicability import SpaceInWords
 from soil_cnn_plugin.engine.assessment.assessment import Assessment
 from soil_cnn_plugin.engine.assessment.comparison import compare
 from soil_cnn_plugin.engine.assessment.methods import BLEND, FOREST, FOREST_CONTEXT, MEAN, NETWORK
+from soil_cnn_plugin.engine.assessment.nearness import Nearness
 from soil_cnn_plugin.engine.forests.forest import growth_in_words
 from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.reports import drawing
+from soil_cnn_plugin.engine.reports.closing_words import tell_results
 from soil_cnn_plugin.engine.reports.held_out_report import write_report
+from tests.engine.landscape import Log
 
 pytestmark = pytest.mark.usefixtures("words_of_all_figures")
 Make = Callable[..., Assessment]
@@ -202,6 +205,24 @@ def test_a_high_overlap_is_cautioned_and_a_low_one_is_told(tmp_path: Path, make_
     low, high = page, write(tmp_path, make_assessment(overlap=80.0))
     assert 'class="caution"' not in low and "10 % of the held-out observations overlap" in Reader(low).text
     assert 'class="caution"' in high and "may be worse than they say" in Reader(high).text
+
+
+def test_scores_that_are_too_good_for_the_map_are_cautioned_below_the_verdicts(
+    tmp_path: Path, make_assessment: Make
+) -> None:
+    content = make_assessment()
+    near, far = (
+        replace(content, folds=replace(content.folds, nearness=Nearness(120.0, metres))) for metres in (90, 3e3)
+    )
+    told, page = write(tmp_path, near), write(tmp_path, far)
+    assert 'class="caution"' not in told and "mapped area 90 m from the nearest observation" in Reader(told).text
+    assert page.index('class="caution"') < page.index('id="observations"')
+    assert Reader(page).text.count("Held-out observations lie 120 m from the nearest one trained on") == 1
+    log = Log()
+    tell_results(log, far, {})
+    assert [text[-40:] for text in log.warnings] == ["holds out observations farther from the others."[-40:]]
+    tell_results(log, near, {})
+    assert len(log.warnings) == 1
 
 
 @pytest.mark.parametrize("outcome", ["network", "equal", "forest", "none"])

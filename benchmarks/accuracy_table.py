@@ -37,7 +37,6 @@ HEADINGS = {
     "mec": "MEC blend / forest",
     "picp": "PICP90 blend / forest",
     "width": "width blend / forest",
-    "time": "minutes",
 }
 
 
@@ -144,39 +143,42 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
-    lines = [" | ".join(HEADINGS.values()), "|".join("---" for _ in HEADINGS)]
-    lines += [" | ".join(_cells(row)) for row in rows]
-    return "".join(f"| {line} |\n" for line in lines)
+    return _table([*HEADINGS.values()], [_cells(row) for row in rows])
 
 
 def rivals_to_markdown(rows: Sequence[Row]) -> str:
-    """The blend beside methods of others: below 0 the blend is better. Empty where none were asked for."""
-    lines = [
-        f"{_data_in_words(row)} | {change.other} | "
-        + " | ".join(
-            _change_in_words(each) for each in row.changes if each.other == change.other and each.method == BLEND
-        )
-        for row in rows
-        for change in row.changes
-        if change.other not in METHODS and change.measure == "rmse"
-    ]
-    if not lines:
-        return ""
-    heading = " | ".join(["data, folds", "rival", *(f"{name} of the blend (p)" for name in MEASURES.values())])
-    return "".join(f"| {line} |\n" for line in [heading, "|".join("---" for _ in range(2 + len(MEASURES))), *lines])
+    """The blend beside methods of others, a table a measure: below 0 the blend is better. Empty where none were asked
+    for."""
+    found = [{(each.other, each.measure): each for each in row.changes if each.method == BLEND} for row in rows]
+    rivals = [*dict.fromkeys(other for changes in found for other, _ in changes if other not in METHODS)]
+    tables = []
+    for measure, words in MEASURES.items() if rivals else ():
+        lines = [
+            [
+                _data_in_words(row),
+                *(_change_in_words(changes[rival, measure]) if (rival, measure) in changes else "" for rival in rivals),
+            ]
+            for row, changes in zip(rows, found)
+        ]
+        tables.append(_table([f"{words} of the blend against (p)", *rivals], lines))
+    return "\n".join(tables)
 
 
 def reliability_to_markdown(rows: Sequence[Row]) -> str:
     """Whether the blend's probabilities of exceedance and its intervals hold."""
     heading = ["data, folds", *(f"above the {100 * level:g} % quantile, expected / observed" for level in EXCEEDED)]
-    lines = [" | ".join([*heading, "coverage, narrowest / middle / widest third"]), "|".join(["---"] * 5)]
+    lines = []
     for row in rows:
         found = row.reliability
         above = zip(found.expected, found.error, found.observed)
         cells = [f"{told:.3f} ± {error:.3f} / {seen:.3f}" for told, error, seen in above]
-        covered = " / ".join(f"{share:.2f}" for share in found.covered)
-        lines.append(" | ".join([_data_in_words(row), *cells, covered]))
-    return "".join(f"| {line} |\n" for line in lines)
+        lines.append([_data_in_words(row), *cells, " / ".join(f"{share:.2f}" for share in found.covered)])
+    return _table([*heading, "coverage, narrowest / middle / widest third"], lines)
+
+
+def _table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    shown = [heading, ["---"] * len(heading), *lines]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in shown)
 
 
 def _cells(row: Row) -> list[str]:
@@ -193,7 +195,6 @@ def _cells(row: Row) -> list[str]:
         *(_change_in_words(changes[name]) for name in (NETWORK, FOREST)),
         f"{of_mean:+.1f} %",
         *(f"{getattr(blend, name):.3g} / {getattr(rival, name):.3g}" for name in ("mec", "picp", "width")),
-        f"{row.seconds / 60:.1f}",
     ]
 
 

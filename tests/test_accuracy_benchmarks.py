@@ -47,6 +47,38 @@ def test_a_table_tells_whether_probabilities_and_intervals_hold(monkeypatch: pyt
     assert accuracy_table._reliability([observed], [narrow]).covered[0] < 0.87
 
 
+def test_methods_of_others_stand_side_by_side_a_table_a_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import accuracy_table
+
+    rng = np.random.default_rng(0)
+    observed, spread = rng.normal(size=60), 2 * QUANTILE_LEVELS - 1
+
+    def held_out(error: float) -> HeldOut:
+        quantiles = (observed + error * rng.normal(size=60))[:, None] + spread
+        parts = [slice(0, 30), slice(30, 60)]
+        every, *folds = (
+            score(observed[part], quantiles[part, 49], quantiles[part, 4], quantiles[part, 94], 0.9, quantiles[part])
+            for part in (slice(None), *parts)
+        )
+        return HeldOut(quantiles[:, 49], quantiles[:, 4], quantiles[:, 94], quantiles, every, tuple(folds))
+
+    own = {name: held_out(0.5) for name in accuracy_table.METHODS}
+    repeat = accuracy_table.Repeat(0, 60.0, ({**own, "ordinary kriging": held_out(1.0)},), (observed,))
+    row = accuracy_table.summarize("meuse", "zinc", 0, "random", [repeat])
+    lines = accuracy_table.rivals_to_markdown([row]).splitlines()
+    assert [lines[0], lines[1], lines[4]] == [
+        "| RMSE of the blend against (p) | ordinary kriging |",
+        "| --- | --- |",
+        "| CRPS of the blend against (p) | ordinary kriging |",
+    ]
+    assert lines[2].startswith("| meuse zinc (60), random | -5") and len(lines) == 11
+    without = accuracy_table.summarize(
+        "meuse", "zinc", 0, "random", [accuracy_table.Repeat(0, 60.0, (own,), (observed,))]
+    )
+    assert accuracy_table.rivals_to_markdown([without]) == ""
+
+
 def test_a_run_that_was_stopped_goes_on_with_the_same_options_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, no_twins, one_of
+from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Covariate, Job, JobError, no_twins, one_of
 from .language import tr
 from .soil_property import SoilProperty
 
@@ -51,6 +51,7 @@ class PlanSampling(Job):
     seed: int = 0
 
     OUTPUTS = ("plan", "report", "gpx", "csv", "metrics")
+    ENDINGS = {"plan": LAYER_ENDINGS}
     DESIGNS: ClassVar[tuple[str, ...]] = (
         "spatial_coverage",
         "feature_coverage",

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .job import DEVICES, FULL_GPU, Job, JobError, check_folds, one_of
+from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Job, JobError, check_folds, one_of
 from .language import tr
 from .threshold import Threshold
 
@@ -43,6 +43,7 @@ class TrainNetwork(Job):
     seed: int = 0
 
     OUTPUTS = ("network", "report", "held_out", "metrics")
+    ENDINGS = {"held_out": LAYER_ENDINGS}
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("ring", "padarian", "both")
     PRESETS: ClassVar[tuple[str, ...]] = ("fast", "standard", "best")
     TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")

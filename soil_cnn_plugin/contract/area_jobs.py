@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .expressions import Expression
-from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Covariate, Job, JobError, no_twins, one_of
+from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Covariate, Job, JobError, check_seed, no_twins, one_of
 from .language import tr
 from .threshold import Threshold
 
@@ -53,6 +53,7 @@ class SummarizeAreas(Job):
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
         one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        check_seed(self.seed)
         one_of(tr("stock"), self.stock, self.STOCKS)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if bool(self.lower) != bool(self.upper):

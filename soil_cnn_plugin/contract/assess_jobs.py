@@ -16,6 +16,7 @@ from .job import (
     Job,
     JobError,
     check_extent,
+    check_seed,
     no_twins,
     one_of,
 )
@@ -153,6 +154,7 @@ class ExplainNetwork(Job):
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
         one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        check_seed(self.seed)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         check_extent(self.extent)
 

@@ -135,6 +135,11 @@ def check_folds(folds: int) -> None:
         )
 
 
+def check_seed(seed: int) -> None:
+    if seed < 0:
+        raise JobError(tr("The seed is {}; it must be 0 or more.").format(seed))
+
+
 def no_twins(what: str, names: list[str]) -> None:
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:

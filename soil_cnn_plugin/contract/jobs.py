@@ -83,7 +83,9 @@ def from_json(text: str) -> Job:
         raise JobError(tr('The job file names no job. "job" must be one of: {}.').format(", ".join(JOBS)))
     if content.get("version") != VERSION:
         raise JobError(
-            tr("The job file has version {}; this engine reads version {}.").format(content.get("version"), VERSION)
+            tr("The job file has version {}; this engine reads version {}.").format(
+                json.dumps(content.get("version"), ensure_ascii=False)[:80], VERSION
+            )
         )
     kind = JOBS[content.pop("job")]
     del content["version"]

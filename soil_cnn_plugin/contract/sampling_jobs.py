@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Covariate, Job, JobError, no_twins, one_of
+from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Covariate, Job, JobError, check_seed, no_twins, one_of
 from .language import tr
 from .soil_property import SoilProperty
 
@@ -67,6 +67,7 @@ class PlanSampling(Job):
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
         one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        check_seed(self.seed)
         one_of(tr("design"), self.design, self.DESIGNS)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if self.points < 1:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .expressions import Expression
-from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, no_twins, one_of
+from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Covariate, Job, JobError, check_seed, no_twins, one_of
 from .language import tr
 from .threshold import Threshold
 
@@ -45,6 +45,7 @@ class SummarizeAreas(Job):
     seed: int = 0
 
     OUTPUTS = ("areas", "report", "metrics")
+    ENDINGS = {"areas": LAYER_ENDINGS}
     extent: ClassVar[None] = None  # the areas are the extent
     extent_crs: ClassVar[str] = ""
     STOCKS: ClassVar[tuple[str, ...]] = ("none", "organic_carbon", "equivalent_soil_mass")
@@ -52,6 +53,7 @@ class SummarizeAreas(Job):
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
         one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        check_seed(self.seed)
         one_of(tr("stock"), self.stock, self.STOCKS)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if bool(self.lower) != bool(self.upper):
@@ -67,8 +69,6 @@ class SummarizeAreas(Job):
                     " COVARIATES empty to use the map, or LOWER and UPPER to predict."
                 )
             )
-        if not self.areas.lower().endswith(".gpkg"):
-            raise JobError(tr("The polygon layer {} must end in .gpkg.").format(self.areas))
         if not 0.5 <= self.coverage < 1:
             raise JobError(
                 tr("The coverage of intervals is {:g}; it must be at least 0.5 and below 1.").format(self.coverage)

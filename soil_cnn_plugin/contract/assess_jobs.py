@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, check_extent, no_twins, one_of
+from .job import (
+    DEVICES,
+    FULL_GPU,
+    LAYER_ENDINGS,
+    RASTER_ENDINGS,
+    TABLE_ENDINGS,
+    Covariate,
+    Job,
+    JobError,
+    check_extent,
+    check_seed,
+    no_twins,
+    one_of,
+)
 from .language import tr
 from .soil_property import SoilProperty
 
@@ -42,6 +54,7 @@ class AssessMap(Job):
     inclusion: str = ""
 
     OUTPUTS = ("report", "metrics", "residuals")
+    ENDINGS = {"residuals": LAYER_ENDINGS}
     SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified", "probabilities", "map_classes")
     TARGET_TYPES: ClassVar[tuple[str, ...]] = ("auto", "continuous", "class")
 
@@ -136,15 +149,14 @@ class ExplainNetwork(Job):
     seed: int = 0
 
     OUTPUTS = ("report", "importance", "attribution", "metrics")
-    RASTERS = ("attribution",)
+    ENDINGS = {"importance": TABLE_ENDINGS, "attribution": RASTER_ENDINGS}
 
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
         one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        check_seed(self.seed)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         check_extent(self.extent)
-        if self.importance and Path(self.importance).suffix.lower() not in (".gpkg", ".csv"):
-            raise JobError(tr("The table {} must end in .gpkg or .csv.").format(self.importance))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from .job import Covariate, Job, JobError, no_twins
+from .job import LAYER_ENDINGS, Covariate, Job, JobError, no_twins
 from .language import tr
 from .soil_property import SoilProperty
 
@@ -33,6 +33,7 @@ class CheckObservations(Job):
     lower: str = ""
 
     OUTPUTS = ("report", "problems", "metrics")
+    ENDINGS = {"problems": LAYER_ENDINGS}
 
     def __post_init__(self) -> None:
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .assess_jobs import check_sample
-from .job import Covariate, Job, JobError, one_of
+from .job import LAYER_ENDINGS, RASTER_ENDINGS, Covariate, Job, JobError, one_of
 from .language import tr, tr_n
 from .soil_property import SoilProperty
 
@@ -43,7 +43,7 @@ class CompareMaps(Job):
     detectable: str = ""  # raster of classes
 
     OUTPUTS = ("report", "metrics", "pairs", "difference", "detectable")
-    RASTERS = ("difference", "detectable")
+    ENDINGS = {"pairs": LAYER_ENDINGS, **dict.fromkeys(("difference", "detectable"), RASTER_ENDINGS)}
     QUESTIONS: ClassVar[tuple[str, ...]] = ("better", "change")
     SAMPLES: ClassVar[tuple[str, ...]] = ("none", "simple", "stratified", "probabilities")
 

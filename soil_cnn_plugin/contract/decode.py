@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, TypeVar, Union, cast
 
 from .language import tr
 
 T = TypeVar("T")
+_MOST_BITS = {int: 63, float: 1023}
+"""Most bits of a whole number where an int or a float is declared: libraries count in 64, and floats end at 2**1024."""
 
 
 class DecodeError(ValueError):
@@ -45,32 +48,38 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
             _text(key, tr("a key of {}").format(where)): _decode(arguments[1], item, f"{where}[{key!r}]")
             for key, item in value.items()
         }
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise DecodeError(tr("{} is a number of {} bits, too large.").format(where, value.bit_length())) from error
+    if kind in (int, float) and isinstance(value, int) and not isinstance(value, bool):
+        if value.bit_length() > _MOST_BITS[kind]:
+            raise DecodeError(tr("{} is a number of {} bits, too large.").format(where, value.bit_length()))
+        return kind(value)
     if not isinstance(kind, type) or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise DecodeError(
-            tr("{} must be {}, not {!r}.").format(where, getattr(kind, "__name__", tr("a list")), str(value)[:80])
+            tr("{} must be {}, not {}.").format(where, getattr(kind, "__name__", tr("a list")), _shown(value))
         )
     return _text(value, where) if isinstance(value, str) else value
 
 
 def _text(value: str, where: str) -> str:
-    """Refuse half of a character, a lone surrogate, which can be neither shown nor written."""
+    """Refuse half of a character, a lone surrogate, which can be neither shown nor written, and null characters."""
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise DecodeError(
             tr("{} holds half of a character, which no file can keep: {!r}.").format(where, value[:80])
         ) from error
+    if "\0" in value:
+        raise DecodeError(tr("{} holds a null character, which no file name may hold: {!r}.").format(where, value[:80]))
     return value
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value as the file has it, but a text in single quotes."""
+    return repr(value[:80]) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)[:80]
 
 
 def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
-        raise DecodeError(tr("{} must be an object, not {!r}.").format(where, str(value)[:80]))
+        raise DecodeError(tr("{} must be an object, not {}.").format(where, _shown(value)))
     hints = typing.get_type_hints(kind)
     known = {item.name for item in fields(kind)}
     unknown = sorted(set(value) - known)
@@ -78,10 +87,17 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
         raise DecodeError(
             tr("{} has no field {}. It has: {}.").format(where, ", ".join(map(repr, unknown)), ", ".join(sorted(known)))
         )
+    lacking = [item.name for item in fields(kind) if _is_needed(item) and item.name not in value]
+    if lacking:
+        raise DecodeError(tr("{} lacks {}, which it must have.").format(where, ", ".join(map(repr, lacking))))
     try:
         return kind(**{name: _decode(hints[name], item, f"{where}.{name}") for name, item in value.items()})
     except TypeError as error:
         raise DecodeError(tr("{} is incomplete: {}.").format(where, error)) from error
+
+
+def _is_needed(item: Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
 
 
 def _kind_among(kinds: list[Any], value: Any) -> Any:

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from .job import Job, JobError, no_twins
+from .job import LAYER_ENDINGS, Job, JobError, no_twins
 from .language import tr
 from .soil_property import SoilProperty
 
@@ -38,6 +38,7 @@ class StandardizeDepths(Job):
     min_share: float = 0.5  # of an interval that a profile must cover to get a value
 
     OUTPUTS = ("output", "problems")
+    ENDINGS = dict.fromkeys(OUTPUTS, LAYER_ENDINGS)
 
     def __post_init__(self) -> None:
         self._check_fields()

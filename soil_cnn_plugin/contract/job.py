@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
 from .language import any_of, tr
@@ -16,6 +17,14 @@ FULL_GPU = ("processor", "wait")
 until there is room."""
 RASTER_ENDINGS = ("tif", "tiff")
 """How the names of rasters that are written end: all are GeoTIFFs."""
+LAYER_ENDINGS = ("gpkg",)
+"""How the names of vector layers that are written end: all are GeoPackages."""
+TABLE_ENDINGS = ("gpkg", "csv")
+"""How the names of tables without geometry that are written end."""
+
+_SCHEME = re.compile(r"^(?:vrt|file)://", re.I)
+_BEGIN = re.compile(r"(?:[A-Za-z]:)?[\\/]")
+"""Where an absolute path may begin in a longer text."""
 
 
 class JobError(ValueError):
@@ -53,42 +62,45 @@ class Job:
 
     OUTPUTS: ClassVar[tuple[str, ...]] = ()
     """Names of the fields that hold paths of outputs."""
-    RASTERS: ClassVar[tuple[str, ...]] = ()
-    """Those of them that are rasters."""
+    ENDINGS: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """How the names of files must end, for those of them that QGIS loads as layers."""
 
     def output_paths(self) -> dict[str, str]:
         """Return output name -> path for the outputs that are wanted."""
         return {name: path for name in self.OUTPUTS if (path := getattr(self, name))}
 
-    def raster_paths(self) -> dict[str, str]:
-        """Return output name -> path for the rasters that are wanted."""
-        return {name: path for name in self.RASTERS if (path := getattr(self, name))}
+    def empty_outputs(self) -> list[str]:
+        """Return the outputs that the job always writes, and that no path is given for."""
+        needed = [each.name for each in fields(self) if each.default is MISSING]
+        return [name for name in self.OUTPUTS if name in needed and not getattr(self, name)]
 
     def input_paths(self) -> list[str]:
-        """Return the files that the job reads. It has no other text that begins as an absolute path does."""
+        """Return the files that are there already, and that a text of the job names."""
         names = [each.name for each in fields(self) if each.name not in self.OUTPUTS]
-        return [path for name in names for path in _absolute_paths(getattr(self, name))]
+        return [path for name in names for text in _texts(getattr(self, name)) if (path := _file_of(text))]
 
 
-def _absolute_paths(value: Any) -> list[str]:
+def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, tuple):
-        return [path for each in value for path in _absolute_paths(each)]
-    text = value.path if isinstance(value, Covariate) else value
-    if not isinstance(text, str):
-        return []
-    path = _file_of(text)
-    return [path] if os.path.isabs(path) else []
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, Covariate):
+        yield value.path
+    elif isinstance(value, str):
+        yield value
 
 
 def would_replace(output: str, sources: Iterable[str]) -> bool:
     """Check whether a file written at `output` would replace one that these sources of GDAL and OGR read."""
-    return os.path.exists(output) and any(
-        os.path.exists(path) and os.path.samefile(path, output) for path in map(_file_of, sources)
-    )
+    return os.path.exists(output) and any(os.path.samefile(path, output) for path in map(_file_of, sources) if path)
 
 
 def _file_of(source: str) -> str:
-    return source[len("vrt://") :].split("?")[0] if source.startswith("vrt://") else source.split("|layername=")[0]
+    """Return the file that `/a.gpkg|layername=b`, `vrt:///a.tif?bands=1` or `GTIFF_DIR:2:/a.tif` names, empty where
+    there is none."""
+    pieces = re.split(r'[|?"{}]', _SCHEME.sub("", source))
+    ends = (source[begin.start() :] for begin in _BEGIN.finditer(source))
+    return next((path for path in (source, *pieces, *ends) if os.path.isfile(path)), "")
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
@@ -121,6 +133,11 @@ def check_folds(folds: int) -> None:
         raise JobError(
             tr("{} folds are asked for, but at least 2 are needed: one to hold out and one to train on.").format(folds)
         )
+
+
+def check_seed(seed: int) -> None:
+    if seed < 0:
+        raise JobError(tr("The seed is {}; it must be 0 or more.").format(seed))
 
 
 def no_twins(what: str, names: list[str]) -> None:

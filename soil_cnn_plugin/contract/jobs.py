@@ -22,7 +22,9 @@ from .expressions import Expression as Expression
 from .expressions import parse_expressions as parse_expressions
 from .job import DEVICES as DEVICES
 from .job import FULL_GPU as FULL_GPU
+from .job import LAYER_ENDINGS as LAYER_ENDINGS
 from .job import RASTER_ENDINGS as RASTER_ENDINGS
+from .job import TABLE_ENDINGS as TABLE_ENDINGS
 from .job import Covariate as Covariate
 from .job import Job as Job
 from .job import JobError as JobError
@@ -81,7 +83,9 @@ def from_json(text: str) -> Job:
         raise JobError(tr('The job file names no job. "job" must be one of: {}.').format(", ".join(JOBS)))
     if content.get("version") != VERSION:
         raise JobError(
-            tr("The job file has version {}; this engine reads version {}.").format(content.get("version"), VERSION)
+            tr("The job file has version {}; this engine reads version {}.").format(
+                json.dumps(content.get("version"), ensure_ascii=False)[:80], VERSION
+            )
         )
     kind = JOBS[content.pop("job")]
     del content["version"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, check_extent, no_twins, one_of
+from .job import DEVICES, FULL_GPU, RASTER_ENDINGS, Covariate, Job, JobError, check_extent, no_twins, one_of
 from .language import tr
 from .prepare_jobs import ExtractPatches
 from .threshold import Threshold, pair_thresholds
@@ -55,7 +55,7 @@ class PredictMap(Job):
         "exceedance_probability",
         "texture_classes",
     )
-    RASTERS = OUTPUTS
+    ENDINGS = dict.fromkeys(OUTPUTS, RASTER_ENDINGS)
     DISSIMILARITY_SPACES: ClassVar[tuple[str, ...]] = ("covariates", "embedding")
     PRECISIONS: ClassVar[tuple[str, ...]] = ("auto", "float32", "half")
     TEXTURE_SYSTEMS: ClassVar[tuple[str, ...]] = ("usda", "wrb")
@@ -94,6 +94,8 @@ class MapSoilProperties(Job):
     train: TrainNetwork
     predict: PredictMap
 
+    ENDINGS = {**ExtractPatches.ENDINGS, **TrainNetwork.ENDINGS, **PredictMap.ENDINGS}
+
     def __post_init__(self) -> None:
         thresholds = (*self.train.exceedance, *self.predict.exceedance)
         if thresholds and self.extract.target_type == "class":
@@ -103,8 +105,8 @@ class MapSoilProperties(Job):
     def output_paths(self) -> dict[str, str]:
         return {**self.extract.output_paths(), **self.train.output_paths(), **self.predict.output_paths()}
 
-    def raster_paths(self) -> dict[str, str]:
-        return self.predict.raster_paths()
+    def empty_outputs(self) -> list[str]:
+        return [name for part in (self.extract, self.train, self.predict) for name in part.empty_outputs()]
 
     def input_paths(self) -> list[str]:
         """Return the files that were there before the run: the parts also read what those before them write."""

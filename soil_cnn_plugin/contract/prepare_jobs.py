@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .composition import check_parts, group_parts
-from .job import Covariate, Job, JobError, no_twins, one_of
+from .job import LAYER_ENDINGS, Covariate, Job, JobError, no_twins, one_of
 from .language import tr
 from .partners import IN_WORDS, partners
 from .soil_property import SoilProperty
@@ -44,6 +44,7 @@ class ExtractPatches(Job):
     snap_cells: int = 0  # rows and columns within which an observation without data takes the nearest pixel with data
 
     OUTPUTS = ("patches", "dropped")
+    ENDINGS = {"dropped": LAYER_ENDINGS}
     MOST_SNAP_CELLS: ClassVar[int] = 50
     TARGET_TYPES: ClassVar[tuple[str, ...]] = ("auto", "continuous", "class")
     RARE_CLASSES: ClassVar[tuple[str, ...]] = ("drop", "merge")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .job import DEVICES, FULL_GPU, Covariate, Job, JobError, no_twins, one_of
+from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Covariate, Job, JobError, check_seed, no_twins, one_of
 from .language import tr
 from .soil_property import SoilProperty
 
@@ -51,6 +51,7 @@ class PlanSampling(Job):
     seed: int = 0
 
     OUTPUTS = ("plan", "report", "gpx", "csv", "metrics")
+    ENDINGS = {"plan": LAYER_ENDINGS}
     DESIGNS: ClassVar[tuple[str, ...]] = (
         "spatial_coverage",
         "feature_coverage",
@@ -66,6 +67,7 @@ class PlanSampling(Job):
     def __post_init__(self) -> None:
         one_of(tr("device"), self.device, DEVICES)
         one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        check_seed(self.seed)
         one_of(tr("design"), self.design, self.DESIGNS)
         no_twins(tr("covariate"), [covariate.name for covariate in self.covariates])
         if self.points < 1:

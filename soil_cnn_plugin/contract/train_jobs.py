@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .job import DEVICES, FULL_GPU, Job, JobError, check_folds, one_of
+from .job import DEVICES, FULL_GPU, LAYER_ENDINGS, Job, JobError, check_folds, check_seed, one_of
 from .language import tr
 from .threshold import Threshold
 
@@ -43,6 +43,7 @@ class TrainNetwork(Job):
     seed: int = 0
 
     OUTPUTS = ("network", "report", "held_out", "metrics")
+    ENDINGS = {"held_out": LAYER_ENDINGS}
     ARCHITECTURES: ClassVar[tuple[str, ...]] = ("ring", "padarian", "both")
     PRESETS: ClassVar[tuple[str, ...]] = ("fast", "standard", "best")
     TRANSFORMS: ClassVar[tuple[str, ...]] = ("auto", "none", "log", "logit")
@@ -70,6 +71,7 @@ class TrainNetwork(Job):
         one_of(tr("validation"), self.validation, self.VALIDATIONS)
         one_of(tr("device"), self.device, DEVICES)
         one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        check_seed(self.seed)
         check_folds(self.folds)
         if not 0 <= self.repeats <= self.MOST_REPEATS:
             raise JobError(
@@ -126,6 +128,7 @@ class ComparePatchSizes(Job):
         one_of(tr("validation"), self.validation, TrainNetwork.VALIDATIONS)
         one_of(tr("device"), self.device, DEVICES)
         one_of(tr("choice for a full GPU"), self.full_gpu, FULL_GPU)
+        check_seed(self.seed)
         check_folds(self.folds)
         if not self.sizes:
             raise JobError(tr("No patch size is given. Write one or more, for example 3,7,15,31."))

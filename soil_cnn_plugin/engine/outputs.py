@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from soil_cnn_plugin.contract.jobs import RASTER_ENDINGS, Job, check_ending, part, would_replace
+from soil_cnn_plugin.contract.jobs import RASTER_ENDINGS, Job, JobError, check_ending, part, would_replace
 from soil_cnn_plugin.contract.language import all_of, tr
 from soil_cnn_plugin.contract.locks import try_lock
 from soil_cnn_plugin.contract.parts import RUN, aside, claim, is_run, remove_parts_of
@@ -23,18 +23,20 @@ class Claims:
 
     def __init__(self) -> None:
         self._held: dict[str, int] = {}
+        self._names: dict[str, str] = {}
 
     def take(self, job: Job) -> None:
         """Raises EngineError unless each output can be written where it is wanted, replaces no input, and belongs to no
-        other run, or JobError where the name of a raster tells another format than GeoTIFF."""
-        seen: dict[Path, str] = {}
+        other run, or JobError where there is no name for a file, or one that tells another format than its own."""
+        for name in job.empty_outputs():
+            raise JobError(tr("No file is given for {}, which this job always writes. Choose one.").format(name))
         for name, path in job.output_paths().items():
-            _check_place(name, Path(path), seen)
-            _check_inputs(name, path, job)
-            if name in job.raster_paths():
-                check_ending(name, path, RASTER_ENDINGS)
             try:
-                self._hold(path)
+                _check_place(name, Path(path))
+                _check_inputs(name, path, job)
+                if name in job.ENDINGS:
+                    check_ending(name, path, job.ENDINGS[name])
+                self._hold(name, path)
                 _try_kind(path)
                 _try_replacing(path)
             except OSError as error:
@@ -56,10 +58,12 @@ class Claims:
                     os.unlink(claim(path))
         self._held.clear()
 
-    def _hold(self, path: str) -> None:
-        while path not in self._held:
+    def _hold(self, name: str, path: str) -> None:
+        is_held = False
+        while not is_held:
             descriptor = os.open(claim(path), os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
             try:
+                self._check_twin(name, path, descriptor)
                 is_alone = try_lock(descriptor)
                 if is_alone is False:
                     raise EngineError(
@@ -70,10 +74,20 @@ class Claims:
                     )
                 if _is_still(descriptor, claim(path)):  # and was not removed by a run that ended just now
                     _sign(path, descriptor, bool(is_alone))
-                    self._held[path] = descriptor
+                    self._held[path], self._names[path], is_held = descriptor, name, True
             finally:
-                if path not in self._held:
+                if not is_held:
                     os.close(descriptor)
+
+    def _check_twin(self, name: str, path: str, descriptor: int) -> None:
+        """Raise EngineError where another output has the same claim, however its path is spelled."""
+        for other, held in self._held.items():
+            if os.path.samestat(os.fstat(held), os.fstat(descriptor)):
+                raise EngineError(
+                    tr("{} is chosen for two outputs, {} and {}. Choose different names.").format(
+                        path, self._names[other], name
+                    )
+                )
 
 
 def _sign(path: str, descriptor: int, is_alone: bool) -> None:
@@ -158,7 +172,7 @@ def _free_name(path: str) -> str:
     return f"{stem}_{number}{ending}"
 
 
-def _check_place(name: str, path: Path, seen: dict[Path, str]) -> None:
+def _check_place(name: str, path: Path) -> None:
     if not path.parent.is_dir():
         raise EngineError(
             tr("The folder {} does not exist, so {} cannot be written there. Create it or choose another.").format(
@@ -169,11 +183,6 @@ def _check_place(name: str, path: Path, seen: dict[Path, str]) -> None:
         raise EngineError(
             tr("{} is a folder, but a file is to be written there ({}). Choose a file name.").format(path, name)
         )
-    if path in seen:
-        raise EngineError(
-            tr("{} is chosen for two outputs, {} and {}. Choose different names.").format(path, seen[path], name)
-        )
-    seen[path] = name
 
 
 def _check_inputs(name: str, path: str, job: Job) -> None:

@@ -6,7 +6,7 @@ from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from ..bridge.spare import SPARE
-from ..contract.jobs import RASTER_ENDINGS
+from ..contract.jobs import LAYER_ENDINGS, RASTER_ENDINGS, TABLE_ENDINGS
 from ..contract.language import tr
 from ..paths import resource
 from .algorithm import GROUPS
@@ -70,10 +70,10 @@ class SoilCnnProvider(QgsProcessingProvider):
         return list(RASTER_ENDINGS)
 
     def supportedOutputVectorLayerExtensions(self) -> list[str]:
-        return ["gpkg"]
+        return list(LAYER_ENDINGS)
 
     def supportedOutputTableExtensions(self) -> list[str]:
-        return ["gpkg", "csv"]
+        return list(TABLE_ENDINGS)
 
     def unload(self) -> None:
         """QGIS calls it when the plugin is disabled and when it ends; so does qgis_process, which runs no atexit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -41,8 +42,15 @@ def test_the_chain_has_all_outputs_of_its_steps() -> None:
         ({"job": "format_disk"}, "names no job"),
         ({"job": ["train_network"]}, "names no job"),
         ({"version": 99}, "version 99"),
+        ({"version": "1"}, 'has version "1"; this engine reads version 1'),
         ({"folds": "5"}, "TrainNetwork.folds must be int, not '5'"),
-        ({"seed": True}, "must be int"),
+        ({"folds": 5.0}, r"TrainNetwork.folds must be int, not 5\.0"),
+        ({"folds": None}, "TrainNetwork.folds must be int, not null"),
+        ({"seed": True}, "must be int, not true"),
+        ({"seed": -1}, "The seed is -1; it must be 0 or more"),
+        ({"epochs": 2**63}, "TrainNetwork.epochs is a number of 64 bits, too large"),
+        ({"coverage": 2**1024}, "TrainNetwork.coverage is a number of 1025 bits, too large"),
+        ({"network": "/n\0.safetensors"}, r"TrainNetwork.network holds a null character, .*'/n\\x00\.safetensors'"),
         ({"colour": 1}, "has no field 'colour'"),
         ({"folds": 1}, "at least 2 are needed"),
         ({"repeats": -1}, "repeats of the cross-validation is -1; it must be from 1 to 50, or 0"),
@@ -56,6 +64,23 @@ def test_a_job_file_that_makes_no_sense_is_refused_in_words(change: dict[str, ob
     content = {**json.loads(jobs.to_json(TRAIN)), **change}
     with pytest.raises(jobs.JobError, match=says):
         jobs.from_json(json.dumps(content))
+
+
+def test_fields_that_are_missing_are_named() -> None:
+    with pytest.raises(jobs.JobError, match="^TrainNetwork lacks 'patches', 'network', which it must have.$"):
+        jobs.from_json('{"job": "train_network", "version": 1, "report": "/r.html"}')
+
+
+@pytest.mark.parametrize("seed_of", [
+    lambda seed: jobs.ComparePatchSizes("/p.h5", seed=seed),
+    lambda seed: jobs.ExplainNetwork("/n", "/p.h5", "/r.html", seed=seed),
+    lambda seed: jobs.PlanSampling("/p.gpkg", reference="/r.tif", seed=seed),
+    lambda seed: jobs.SummarizeAreas("/n", "/a.gpkg", "/b.gpkg", seed=seed),
+])  # fmt: skip
+def test_no_job_has_a_seed_below_0(seed_of: Callable[[int], jobs.Job]) -> None:
+    seed_of(0)
+    with pytest.raises(jobs.JobError, match="The seed is -1; it must be 0 or more"):
+        seed_of(-1)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"job": "train_network", "version": 1}'])

@@ -11,18 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from soil_cnn_plugin.contract.jobs import (
-    Covariate,
-    ExtractPatches,
-    Job,
-    JobError,
-    MapSoilProperties,
-    PredictMap,
-    SummarizeAreas,
-    TrainNetwork,
-)
+from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.contract.parts import RUN, aside, claim, part
-from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine import outputs
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.outputs import Claims, appear, write_whole
@@ -155,64 +145,6 @@ def test_a_file_that_cannot_be_replaced_is_told_before_the_work(
         claims.take(TrainNetwork("/p.h5", str(path)))
     claims.give_back()
     assert contents(tmp_path) == {path.name: "old"}
-
-
-def extract(folder: Path, **wanted: str) -> ExtractPatches:
-    covariates = (Covariate(f"vrt://{folder / 'dem.tif'}?bands=1", "dem"),)
-    values = {"observations": f"{folder / 'in.gpkg'}|layername=in", "patches": str(folder / "p.h5"), **wanted}
-    return ExtractPatches(targets=(SoilProperty("zinc"),), covariates=covariates, **values)
-
-
-@pytest.mark.parametrize(
-    ("job_of", "name"),
-    [
-        (lambda folder: PredictMap(str(folder / "n.safetensors"), str(folder / "n.safetensors")), "n.safetensors"),
-        (lambda folder: TrainNetwork(str(folder / "p.h5"), str(folder / "n2"), report=str(folder / "p.h5")), "p.h5"),
-        (lambda folder: SummarizeAreas("/n", str(folder / "in.gpkg"), str(folder / "alias.gpkg")), "in.gpkg"),
-        (lambda folder: extract(folder, dropped=str(folder / "alias.gpkg")), "in.gpkg"),
-        (lambda folder: extract(folder, patches=str(folder / "dem.tif")), "dem.tif"),
-    ],
-)
-def test_an_output_that_would_replace_an_input_is_refused(
-    tmp_path: Path, job_of: Callable[[Path], Job], name: str
-) -> None:
-    (tmp_path / name).write_text("months of work")
-    if name == "in.gpkg":
-        (tmp_path / "alias.gpkg").symlink_to(tmp_path / name)
-    claims = Claims()
-    with pytest.raises(EngineError, match="would replace .*, which is an input of the same run. Choose another file"):
-        claims.take(job_of(tmp_path))
-    claims.give_back()
-    assert contents(tmp_path)[name] == "months of work"
-
-
-def test_what_one_part_writes_for_the_next_is_no_input(tmp_path: Path) -> None:
-    extraction, network = extract(tmp_path), str(tmp_path / "n.safetensors")
-    trained = TrainNetwork(extraction.patches, network, domain=str(tmp_path / "map.tif"))
-    job = MapSoilProperties(extraction, trained, PredictMap(network, str(tmp_path / "map.tif")))
-    assert job.input_paths() == [str(tmp_path / each) for each in ("in.gpkg", "dem.tif", "map.tif")]
-    for path in (extraction.patches, network):  # of an earlier run
-        Path(path).write_text("old")
-    claims = Claims()
-    claims.take(job)
-    claims.give_back()
-    Path(tmp_path / "map.tif").write_text("old")
-    with pytest.raises(EngineError, match=r"prediction would replace .*map\.tif"):
-        Claims().take(job)
-
-
-@pytest.mark.parametrize("name", ["map.asc", "map.vrt", "map"])
-def test_a_raster_is_refused_under_the_name_of_another_format_before_the_work(tmp_path: Path, name: str) -> None:
-    network, words = str(tmp_path / "n.safetensors"), rf"lower cannot be written as {name}\. Choose .* \.tif or \.tiff"
-    predicting = PredictMap(network, str(tmp_path / "map.TIF"), lower=str(tmp_path / name))
-    extraction = extract(tmp_path)
-    jobs = predicting, MapSoilProperties(extraction, TrainNetwork(extraction.patches, network), predicting)
-    for job in jobs:
-        claims = Claims()
-        with pytest.raises(JobError, match=words):
-            claims.take(job)
-        claims.give_back()
-    assert os.listdir(tmp_path) == []
 
 
 def test_files_appear_together(tmp_path: Path) -> None:

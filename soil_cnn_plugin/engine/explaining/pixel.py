@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import torch
 
 from soil_cnn_plugin.contract.jobs import ExplainPixel, PredictMap
@@ -148,7 +149,14 @@ def explain_pixel(
 
 
 def _pixel(job: ExplainPixel, grid: Grid) -> Block:
-    x, y = grid.place([job.x], [job.y], job.crs) if job.crs else (np.array([job.x]), np.array([job.y]))
+    try:
+        x, y = grid.place([job.x], [job.y], job.crs) if job.crs else (np.array([job.x]), np.array([job.y]))
+    except pyproj.exceptions.ProjError as error:
+        raise EngineError(
+            tr("The point {:g}, {:g} cannot be transformed to {}, the CRS of the map. Give it in that CRS.").format(
+                job.x, job.y, grid.crs_name
+            )
+        ) from error
     if not grid.contains(x, y).all():
         raise EngineError(
             tr("The point {:g}, {:g} lies outside the covariates of the network. Choose one on its map.").format(

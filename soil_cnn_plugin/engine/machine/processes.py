@@ -138,7 +138,7 @@ def fill_over_processes(array: Array) -> None:
 
 def lines_over_processes(lines: list[str]) -> list[str]:
     """The lines of all processes, one after the other."""
-    text = "".join(f"{line}\n" for line in lines).encode()
+    text = bytearray("".join(f"{line}\n" for line in lines).encode())  # PyTorch warns of memory that is read-only
     return join_over_processes(np.frombuffer(text, np.uint8)).tobytes().decode().splitlines()
 
 

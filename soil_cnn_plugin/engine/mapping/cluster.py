@@ -29,7 +29,7 @@ from distributed.scheduler import KilledWorker
 from toolz import pipe  # type: ignore[import-untyped]
 
 from soil_cnn_plugin.contract.jobs import Covariate, PredictMap
-from soil_cnn_plugin.contract.language import all_of, tr
+from soil_cnn_plugin.contract.language import all_of, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.failures import error_in_words
@@ -82,7 +82,13 @@ def finish_blocks_on_cluster(
     with _connected(scheduler) as client:
         with _in_words(scheduler):
             workers = len(client.nthreads())
-        report.info(tr("The blocks are predicted on the Dask cluster {}: {} workers now.").format(scheduler, workers))
+        report.info(
+            tr_n(
+                "The blocks are predicted on the Dask cluster {}: {} worker now.",
+                "The blocks are predicted on the Dask cluster {}: {} workers now.",
+                workers,
+            ).format(scheduler, workers)
+        )
         waiting: deque[Future[FinishedBlock | Block]] = deque()
         blocks, sent = task.grid.blocks(size), serialize_bytes(task)
         most, counted = 0, -math.inf
@@ -185,7 +191,7 @@ def _in_words(scheduler: str) -> Iterator[None]:
             tr(
                 "The Dask cluster {} was lost half-way, and nothing is written. Start it again and run again."
                 " Dask says: {}"
-            ).format(scheduler, error)
+            ).format(scheduler, " ".join(str(error).split()))
         ) from error
 
 

@@ -19,6 +19,7 @@ LARGEST_ERROR = 0.01
 """The largest root mean square error. That of locations is in standard deviations of the target, or in probability;
 that of scales is relative to them."""
 _TRIALS = 40
+_FIRST_TRIALS = 5  # of them the first sets up what the others use, and other work may come between
 _GAIN = 1.3  # times as fast, at least; without instructions for half precision a device is far slower
 _WITH_FAST = {torch.float16: (7, 0), torch.bfloat16: (8, 0)}
 """Compute capability of the first GPUs that have instructions for products in each type."""
@@ -119,12 +120,12 @@ def _gain(device: torch.device, dtype: torch.dtype) -> float:
         return 2.0  # a modern GPU; a trial on one that has other work would tell little
     # The shortest of many short times, taken in turns, is the same on a computer that is busy with other work.
     seconds = {torch.float32: math.inf, dtype: math.inf}
-    for _ in range(_TRIALS):
+    for trial in range(_TRIALS):
         for kind in (torch.float32, dtype):
             rows, weight = torch.ones(1024, 96, dtype=kind), torch.ones(96, 96, dtype=kind)
             started = time.perf_counter()
             multiply(rows, weight, weight[0])
             seconds[kind] = min(seconds[kind], time.perf_counter() - started)
-        if seconds[dtype] > 100 * seconds[torch.float32]:
+        if trial + 1 >= _FIRST_TRIALS and seconds[dtype] > 100 * seconds[torch.float32]:
             break  # emulated: more trials would only take time
     return seconds[torch.float32] / seconds[dtype]

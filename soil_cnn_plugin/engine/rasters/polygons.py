@@ -114,9 +114,9 @@ def clip_to_extent(job: PredictMap | ExplainNetwork | SummarizeAreas, grid: Grid
     """
     if job.extent is None:
         return grid
-    if not job.extent_crs or grid.has_same_crs(job.extent_crs):
-        return grid.clip(grid.turned(job.extent))
     try:
+        if not job.extent_crs or grid.has_same_crs(job.extent_crs):
+            return grid.clip(grid.turned(job.extent))
         transformer = pyproj.Transformer.from_crs(job.extent_crs, grid.crs_wkt, always_xy=True)
     except pyproj.exceptions.ProjError as error:
         raise EngineError(

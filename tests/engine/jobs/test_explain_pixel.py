@@ -85,6 +85,7 @@ def test_the_page_says_what_and_why(job: ExplainPixel, content: dict) -> None:
     ("change", "words"),
     [
         ({"x": WEST - 1e5}, "lies outside the covariates of the network"),
+        ({"crs": "nonsense"}, "cannot be transformed to EPSG:28992, the CRS of the map. Give it in that CRS"),
         ({"patches": "none.h5"}, "Choose it as PATCHES"),
     ],
 )

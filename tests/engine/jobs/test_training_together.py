@@ -66,6 +66,7 @@ def test_two_processes_assess_what_one_would_and_share_the_fits(tmp_path: Path) 
     run_here(script, tmp_path, *changes)
     done = launch(2, script, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "not writable" not in done.stderr
     alone, first, second = (read(tmp_path / f"{name}.json") for name in ("0 of 1", "0 of 2", "1 of 2"))
     fitted = alone.pop("forests"), first.pop("forests"), second.pop("forests")
     # One kind of forest for all observations, by the first process; two kinds without each of two folds, of which the

@@ -219,7 +219,9 @@ def test_a_scheduler_that_is_killed_half_way_is_told_in_one_sentence(
                 timer.join()
 
     monkeypatch.setattr(log, "progress", progress)
-    with pytest.raises(EngineError, match="was lost half-way, and nothing is written. Start it again and run again"):
+    lost = "was lost half-way, and nothing is written. Start it again and run again"
+    with pytest.raises(EngineError, match=lost) as caught:
         run(replace(job, cluster=processes.address), log)
+    assert "\n" not in str(caught.value)
     assert not list(Path(job.prediction).parent.glob("map*"))
     assert "Traceback" not in capfd.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -105,6 +106,27 @@ def test_numbers_too_large_for_half_precision_make_its_error_infinite_or_none(la
 def test_the_gain_is_measured_on_this_processor() -> None:
     assert half_precision._gain(CPU, torch.float32) == pytest.approx(1, rel=0.7)
     assert half_precision._gain(CPU, torch.float64) < 1.3
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "kinds", "trials"),
+    [(0.2, 1e-4, [torch.bfloat16], 40), (0.2, 4e-4, [], 40), (0.2, 0.2, [], 5)],  # fast, as fast as float32, emulated
+)
+def test_the_set_up_of_the_first_trial_decides_nothing(
+    monkeypatch: pytest.MonkeyPatch, first: float, later: float, kinds: list[torch.dtype], trials: int
+) -> None:
+    """On a busy computer it takes longer than a hundred products of a float32 that is set up already."""
+    now, calls = 0.0, 0
+
+    def multiply(rows: torch.Tensor, *_: torch.Tensor) -> None:
+        nonlocal now, calls
+        calls += rows.dtype == torch.bfloat16
+        now += 3e-4 if rows.dtype == torch.float32 else first if calls == 1 else later
+
+    monkeypatch.setattr(half_precision, "multiply", multiply)
+    monkeypatch.setattr(half_precision, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(half_precision, "_KINDS", {"cpu": (torch.bfloat16,)})
+    assert half_precision.half_kinds(CPU) == kinds and calls == trials
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def test_an_extent_that_has_no_place_in_the_maps_crs_is_told() -> None:
         clip_to_extent(job((0, 95, 10, 200), pyproj.CRS.from_epsg(4326).to_wkt()), GRID)
 
 
+def test_an_extent_in_a_crs_that_nobody_knows_is_told() -> None:
+    with pytest.raises(EngineError, match="extent.* cannot be transformed to EPSG:28992, the CRS of the map"):
+        clip_to_extent(job((0, 0, 100, 100), "nonsense"), GRID)
+
+
 def test_pixels_whose_centre_lies_in_a_polygon_are_inside(tmp_path: Path) -> None:
     square = box(LEFT + 96, TOP - 204, LEFT + 204, TOP - 96)  # no centre of the outermost pixels that it touches
     hole = Polygon(square.exterior.coords, [box(LEFT + 130, TOP - 170, LEFT + 160, TOP - 140).exterior.coords])

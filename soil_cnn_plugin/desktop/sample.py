@@ -150,7 +150,10 @@ def _observations(data: Path) -> QgsVectorLayer:
     renderer = QgsGraduatedSymbolRenderer("zinc")
     renderer.setSourceSymbol(symbol)
     renderer.setSourceColorRamp(colour_ramp(ramp_for("zinc")))
-    renderer.setClassificationMethod(QgsClassificationQuantile())
+    quantiles = QgsClassificationQuantile()
+    quantiles.setLabelFormat("%1 – %2")
+    quantiles.setLabelPrecision(0)
+    renderer.setClassificationMethod(quantiles)
     renderer.updateClasses(layer, 5)
     layer.setRenderer(renderer)
     return layer

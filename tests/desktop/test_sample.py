@@ -68,6 +68,7 @@ def test_the_project_has_styled_layers_and_fills_the_dialog(qgis_app, wheel, pro
     values = sample.sample_values(opened)
     points = layers[values["OBSERVATIONS"]]
     assert (points.featureCount(), points.renderer().type()) == (4, "graduatedSymbol")
+    assert [each.label() for each in points.renderer().ranges()][:2] == ["100 – 160", "160 – 220"]
     assert values["TARGETS"] == ["zinc"] and points.fields().field("zinc").alias() == "Zinc (mg/kg)"
     covariates = [layers[each] for each in values["COVARIATES"]]
     assert [layer.name() for layer in covariates] == [title for title, _ in sample.COVARIATES.values()]

@@ -132,7 +132,7 @@ def _why(prediction: PixelPrediction, explanation: PixelExplanation) -> list[Ite
     if found is None:
         return []
     rows = [
-        (name, added_in_words(found, value), rounded(explanation.values.get(name)))
+        (name, added_in_words(found, value), explanation.classes.get(name) or rounded(explanation.values.get(name)))
         for name, value in found.by_covariate.items()
     ]
     verb = tr("Multiplies by") if found.scale.is_factor else tr("Adds")

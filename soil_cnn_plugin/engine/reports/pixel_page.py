@@ -59,8 +59,8 @@ def meaning_in_words(contributions: PixelContributions) -> str:
     if contributions.scale.is_factor:
         return tr(
             "On average over observations, {} is predicted at {}. Each covariate multiplies that by its"
-            " factor. Factors are those of the scale that was learned: together they come near the"
-            " prediction, which is a mean, not exactly to it."
+            " factor. The factors hold on the scale that was learned, so together they come near the prediction,"
+            " which is a mean, but do not give it exactly."
         ).format(subject, base)
     return tr(
         "On average over observations, {} is predicted at {}. Each covariate adds to that or takes from it;"

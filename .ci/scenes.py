@@ -152,13 +152,13 @@ def summarizeareas(stage: Stage) -> Scene:
 
 
 def plansampling(stage: Stage) -> Scene:
-    """Show thirty points that cover the floodplain, on its raster of distances."""
+    """Show thirty points that cover the floodplain, above its elevation."""
     yield from open_project(stage)
     values = {"DESIGN": 0, "POINTS": 30, "COVARIATES": covariates()}
     yield from play(stage, "plansampling", {**values, "PLAN": str(RUNS / "plan.gpkg")})
     stage.report("plansampling__report", 870)
     stage.dialog.close()
-    show_alone("plan.gpkg", "dist.tif")
+    show_alone("plan.gpkg", "/dem.tif")
     yield from stage.shoot_map("algorithms__plansampling_result")
 
 

@@ -22,7 +22,7 @@ from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QToolBar, QWidget
 
 HOME = Path(os.environ["GUIDE_HOME"])
 RUNS = HOME / "runs"
-LAYERS = 480  # pixels, the width of the panel of layers
+LAYERS = 500  # pixels, the width of the panel of layers
 PATIENCE = 3000  # seconds that a scene waits for one thing
 Scene = Iterator[Union[float, Callable[[], bool]]]
 iface = qgis.utils.iface

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from osgeo import gdal, ogr, osr
-from qgis.core import QgsApplication, QgsProject, QgsSettings
+from qgis.core import QgsApplication, QgsMapLayerLegendUtils, QgsProject, QgsSettings
 
 from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.desktop import meuse, sample
@@ -77,6 +77,10 @@ def test_the_project_has_styled_layers_and_fills_the_dialog(qgis_app, wheel, pro
     assert [layer.name() for layer in categorical] == ["Flooding frequency", "Soil type"]
     assert {layer.renderer().type() for layer in categorical} == {"paletted"}
     assert all(layer.isValid() and layer.crs().isValid() for layer in layers.values())
+    legends = {
+        node.name(): QgsMapLayerLegendUtils.legendNodeOrder(node) for node in opened.layerTreeRoot().findLayers()
+    }
+    assert (legends["Elevation"], legends["Soil type"]) == ([1], [1, 2, 3])  # 0 is the line "Band 1 (Gray)"
     shown = [node.name() for node in opened.layerTreeRoot().findLayers() if node.isVisible()]
     assert shown == ["Observations (zinc, mg/kg)", "Distance to the Meuse"]
 

@@ -152,13 +152,13 @@ def summarizeareas(stage: Stage) -> Scene:
 
 
 def plansampling(stage: Stage) -> Scene:
-    """Show thirty points that cover the floodplain, above its elevation."""
+    """Show thirty points that cover the floodplain, above its soil types."""
     yield from open_project(stage)
     values = {"DESIGN": 0, "POINTS": 30, "COVARIATES": covariates()}
     yield from play(stage, "plansampling", {**values, "PLAN": str(RUNS / "plan.gpkg")})
     stage.report("plansampling__report", 870)
     stage.dialog.close()
-    show_alone("plan.gpkg", "/dem.tif")
+    show_alone("plan.gpkg", "/soil.tif")
     yield from stage.shoot_map("algorithms__plansampling_result")
 
 

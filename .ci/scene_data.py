@@ -40,10 +40,14 @@ def part_of_observations(name: str, condition: str) -> str:
     return str(QgsProject.instance().addMapLayer(part).id())
 
 
-def show_alone(file: str) -> None:
-    """Show one of the run's layers, by its file."""
+def show_alone(*files: str) -> None:
+    """Show some layers, by their files, with their legends."""
     for node in QgsProject.instance().layerTreeRoot().findLayers():
-        node.setItemVisibilityChecked(file in node.layer().source())
+        is_shown = any(file in node.layer().source() for file in files)
+        node.setItemVisibilityChecked(is_shown)
+        node.setExpanded(is_shown)
+        if is_shown:
+            node.parent().setExpanded(True)
 
 
 def interpolate(observations: str) -> str:

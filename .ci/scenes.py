@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from qgis.core import QgsApplication, QgsProject, QgsSettings, QgsVectorLayer
 from qgis.PyQt.QtCore import QPoint, QRect, QTimer
-from qgis.PyQt.QtWidgets import QDockWidget, QLineEdit
+from qgis.PyQt.QtWidgets import QDockWidget, QLineEdit, QTableView
 from scene_data import (
     covariates,
     interpolate,
@@ -40,7 +40,7 @@ def first_map(stage: Stage) -> Scene:
     yield 1
     stage.shoot("algorithms__mapsoilproperties_dialog", stage.dialog)
     yield from stage.run(halfway="first_map__log")
-    stage.report("first_map__report", 1000)
+    stage.report("first_map__report", 800)
     stage.dialog.close()
     yield from stage.shoot_map("algorithms__mapsoilproperties_result")
 
@@ -86,7 +86,7 @@ def checkobservations(stage: Stage) -> Scene:
     yield from open_project(stage)
     values = {"OBSERVATIONS": layer("Observations (zinc, mg/kg)"), "COVARIATES": covariates()}
     yield from play(stage, "checkobservations", values)
-    stage.report("algorithms__checkobservations_result")
+    stage.report("algorithms__checkobservations_result", 1250)
 
 
 def standardizedepths(stage: Stage) -> Scene:
@@ -97,7 +97,9 @@ def standardizedepths(stage: Stage) -> Scene:
     yield from play(stage, "standardizedepths", values)
     profiles = next(each for each in QgsProject.instance().mapLayers().values() if each is not horizons)
     table = iface.showAttributeTable(profiles)
-    table.window().resize(1000, 380)
+    table.window().resize(1160, 380)
+    yield 1
+    table.findChild(QTableView).resizeColumnsToContents()
     yield 1.5
     stage.shoot("algorithms__standardizedepths_result", table)
     table.close()
@@ -136,7 +138,7 @@ def assessmap(stage: Stage) -> Scene:
     rasters = {"MAP": "prediction.tif", "LOWER": "lower.tif", "UPPER": "upper.tif"}
     values.update({name: str(RUNS / file) for name, file in rasters.items()})
     yield from play(stage, "assessmap", values)
-    stage.report("algorithms__assessmap_result")
+    stage.report("algorithms__assessmap_result", 870)
 
 
 def summarizeareas(stage: Stage) -> Scene:
@@ -146,16 +148,17 @@ def summarizeareas(stage: Stage) -> Scene:
     values = {"POLYGONS": QgsProject.instance().addMapLayer(quarters).id(), "NAME": "name", "EXCEEDANCE": "zinc > 300"}
     files = {"NETWORK": str(RUNS / "network.safetensors"), "AREAS": str(RUNS / "areas.gpkg")}
     yield from play(stage, "summarizeareas", {**values, **files})
-    stage.report("algorithms__summarizeareas_result")
+    stage.report("algorithms__summarizeareas_result", 1195)
 
 
 def plansampling(stage: Stage) -> Scene:
-    """Show thirty points that cover the floodplain, on its raster of distances."""
+    """Show thirty points that cover the floodplain, above its soil types."""
     yield from open_project(stage)
     values = {"DESIGN": 0, "POINTS": 30, "COVARIATES": covariates()}
     yield from play(stage, "plansampling", {**values, "PLAN": str(RUNS / "plan.gpkg")})
-    stage.report("plansampling__report", 1000)
+    stage.report("plansampling__report", 870)
     stage.dialog.close()
+    show_alone("plan.gpkg", "/soil.tif")
     yield from stage.shoot_map("algorithms__plansampling_result")
 
 
@@ -167,35 +170,35 @@ def comparemaps(stage: Stage) -> Scene:
     maps = {"MAP": interpolated, "MAP_2": str(RUNS / "prediction.tif")}
     values = {"OBSERVATIONS": observations, "TARGET": "zinc", **maps, "DIFFERENCE": str(RUNS / "difference.tif")}
     yield from play(stage, "comparemaps", values)
-    stage.report("algorithms__comparemaps_result")
+    stage.report("algorithms__comparemaps_result", 1045)
 
 
 def comparepatchsizes(stage: Stage) -> Scene:
     yield from play(stage, "comparepatchsizes", {"PATCHES": str(RUNS / "patches.h5")})
-    stage.report("algorithms__comparepatchsizes_result")
+    stage.report("algorithms__comparepatchsizes_result", 1110)
 
 
 def explainnetwork(stage: Stage) -> Scene:
     yield from open_project(stage, is_shown=False)
     files = {"NETWORK": str(RUNS / "network.safetensors"), "PATCHES": str(RUNS / "patches.h5")}
     yield from play(stage, "explainnetwork", {**files, "ATTRIBUTION": str(RUNS / "contributions.tif")})
-    stage.report("algorithms__explainnetwork_result")
+    stage.report("algorithms__explainnetwork_result", 1325)
 
 
 def explainpixel(stage: Stage) -> Scene:
     values = {"NETWORK": str(RUNS / "network.safetensors"), "PATCHES": str(RUNS / "patches.h5")}
     yield from play(stage, "explainpixel", {**values, "POINT": "180300,331500 [EPSG:28992]"})
-    stage.report("algorithms__explainpixel_result")
+    stage.report("algorithms__explainpixel_result", 900)
 
 
 def describenetwork(stage: Stage) -> Scene:
     yield from play(stage, "describenetwork", {"NETWORK": str(RUNS / "network.safetensors")})
-    stage.report("algorithms__describenetwork_result")
+    stage.report("algorithms__describenetwork_result", 610)
 
 
 def checkenvironment(stage: Stage) -> Scene:
     yield from play(stage, "checkenvironment", {})
-    stage.report("algorithms__checkenvironment_result")
+    stage.report("algorithms__checkenvironment_result", 690)
 
 
 def dialog_alone(algorithm: str) -> Callable[[Stage], Scene]:

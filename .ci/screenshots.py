@@ -156,12 +156,15 @@ def render(report: str, path: Path, height: int) -> None:
 
 
 def publish(path: Path) -> None:
-    """Write the picture into the guide with as many colours as the size allows, and a thin frame."""
+    """Write the picture into the guide with as many colours as the size allows, and a thin frame.
+
+    Marks of few pixels keep their colour: the median cut would give them that of others.
+    """
     target = PICTURES / path.name.replace("__", "/")
     target.parent.mkdir(parents=True, exist_ok=True)
     picture = ImageOps.expand(Image.open(path).convert("RGB"), border=1, fill="#b8b8b8")
     for colours in COLOURS:
-        reduced = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        reduced = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
         reduced.save(target, optimize=True)
         if target.stat().st_size <= LARGEST:
             return

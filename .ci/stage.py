@@ -17,11 +17,12 @@ from typing import Any, Union
 import processing
 import qgis.utils
 from qgis.core import QgsApplication, QgsProject
-from qgis.PyQt.QtCore import QPoint, QRect, QTimer
+from qgis.PyQt.QtCore import QPoint, QRect, Qt, QTimer
 from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QToolBar, QWidget
 
 HOME = Path(os.environ["GUIDE_HOME"])
 RUNS = HOME / "runs"
+LAYERS = 500  # pixels, the width of the panel of layers
 PATIENCE = 3000  # seconds that a scene waits for one thing
 Scene = Iterator[Union[float, Callable[[], bool]]]
 iface = qgis.utils.iface
@@ -59,13 +60,17 @@ class Stage:
         )
 
     def shoot_map(self, name: str) -> Scene:
-        """Take the layers and the map, with the uppermost groups open."""
+        """Take the layers, wide enough for their names, and the map."""
         iface.messageBar().clearWidgets()
+        for each in self.window.findChildren(QDockWidget):
+            each.setVisible(each.objectName() == "Layers")
+        dock = next(each for each in self.window.findChildren(QDockWidget) if each.objectName() == "Layers")
+        self.window.resizeDocks([dock], [LAYERS], Qt.Orientation.Horizontal)
+        yield 1
         iface.mapCanvas().zoomToFullExtent()
         yield 1
         yield lambda: not iface.mapCanvas().isDrawing()
         yield 1
-        dock = next(each for each in self.window.findChildren(QDockWidget) if each.objectName() == "Layers")
         area = QRect(dock.mapTo(self.window, QPoint(0, 0)), dock.size())
         canvas = iface.mapCanvas()
         area = area.united(QRect(canvas.mapTo(self.window, QPoint(0, 0)), canvas.size()))

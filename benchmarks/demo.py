@@ -87,7 +87,7 @@ def draw(results: dict[str, Path], data: meuse.Meuse, metrics: Metrics, band: in
 
 PANELS = {"Prediction": "PREDICTION", "Lower limit (5 %)": "LOWER", "Upper limit (95 %)": "UPPER"}
 SUBTITLE = (
-    "{n} of 155 observations (circles) lie on all 12 covariates; {percent:g} % of values are expected in the limits"
+    "{n} of 155 observations (circles) lie on all 12 covariates; {percent:g} % of values should lie between the limits"
 )
 
 

@@ -18,9 +18,10 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import rasterio
-from figures import Figure, number, options, parse, write
+from figures import Figure, options, parse, write
 from landscape import CELL, NORTH, STANDARD, TARGET, WEST, make_network, write_covariates
 from matplotlib.figure import Figure as Plot
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from worker import run_job
 
 from soil_cnn_plugin.contract.jobs import Covariate, ExtractPatches, Job, PredictMap, TrainNetwork
@@ -169,9 +170,15 @@ def draw(costs: dict[str, list[Cost]], path: Path) -> None:
         for axis, (name, values) in zip(axes[:, column], rows.items()):
             axis.loglog(sizes, values, "o-", color="#1f5f8b")
             for size, value in zip(sizes, values):
-                axis.annotate(number(value), (size, value), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+                words = f"{float(f'{value:.3g}'):,g}"
+                axis.annotate(words, (size, value), (0, 6), textcoords="offset points", ha="center", fontsize=8)
             slope = exponent(sizes[large], np.array(values)[large])
-            axis.set_title(f"{what}$^{{{slope:.2f}}}$ from {sizes[large][0]:,.0f} on", fontsize=10)
+            first = float(f"{sizes[large][0]:.2g}")
+            axis.set_title(f"{what}$^{{{slope:.2f}}}$ from {first:,.0f} on", fontsize=10)
+            axis.margins(x=0.12)
+            for scale in (axis.xaxis, axis.yaxis):
+                scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.15g}"))
+                scale.set_minor_formatter(NullFormatter())
             axis.set_ylabel(name)
             axis.set_ylim(min(values) / 2, max(values) * 2.5)
             axis.grid(alpha=0.3)

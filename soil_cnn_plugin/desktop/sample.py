@@ -138,8 +138,10 @@ def _add(project: QgsProject, group: Any, layer: QgsMapLayer, role: str, is_show
     node = group.addLayer(layer)
     node.setItemVisibilityChecked(is_shown)
     node.setExpanded(is_shown)
-    if role == "COVARIATES":
-        QgsMapLayerLegendUtils.setLegendNodeOrder(node, [1])  # the colours, without the line "Band 1 (Gray)"
+    if isinstance(layer, QgsRasterLayer):
+        is_paletted = isinstance(layer.renderer(), QgsPalettedRasterRenderer)
+        count = len(layer.renderer().classes()) if is_paletted else 1
+        QgsMapLayerLegendUtils.setLegendNodeOrder(node, [*range(1, count + 1)])  # without the line "Band 1 (Gray)"
 
 
 def _observations(data: Path) -> QgsVectorLayer:
@@ -150,7 +152,10 @@ def _observations(data: Path) -> QgsVectorLayer:
     renderer = QgsGraduatedSymbolRenderer("zinc")
     renderer.setSourceSymbol(symbol)
     renderer.setSourceColorRamp(colour_ramp(ramp_for("zinc")))
-    renderer.setClassificationMethod(QgsClassificationQuantile())
+    quantiles = QgsClassificationQuantile()
+    quantiles.setLabelFormat("%1 – %2")
+    quantiles.setLabelPrecision(0)
+    renderer.setClassificationMethod(quantiles)
     renderer.updateClasses(layer, 5)
     layer.setRenderer(renderer)
     return layer

@@ -16,16 +16,16 @@ def parse_units(text: str, fields: list[str], parameter: str = "TARGETS") -> dic
     """Read `mg/kg` for all fields, or `zinc=mg/kg; ph=-` for some; `-` means no unit. `parameter` holds the fields."""
     if not text:
         return {}
-    if "=" not in text:
+    if "=" not in text and ";" not in text:
         return dict.fromkeys(fields, "" if text == "-" else text)
     units = {}
     for part in split_items(text, ";"):
         field, unit = _field_and_unit(part, fields)
-        if field not in fields:
+        if field not in fields or "=" in unit:
             raise JobError(
                 tr(
-                    "UNITS has {!r}, which is not of the form field=unit with a field of {} ({}). A name that"
-                    ' holds ; or = may stand in quotes: "N; total"=%.'
+                    "UNITS has {!r}, which is not of the form field=unit with a field of {} ({}). Put semicolons"
+                    ' between several. A name that holds ; or = may stand in quotes: "N; total"=%.'
                 ).format(part.strip(), parameter, ", ".join(fields))
             )
         units[field] = "" if unit == "-" else unit

@@ -69,7 +69,7 @@ def _by_order(count: int, ramp: QgsColorRamp) -> QgsFeatureRenderer:
     ranges = []
     for number, (below, above) in enumerate(zip(limits, limits[1:])):
         first = below + 1
-        label = str(first) if first == above else f"{first} - {above}"
+        label = f"{_WORDS['order']} {first}" if first == above else f"{_WORDS['order']} {first} - {above}"
         colour = ramp.color(0.1 + 0.75 * number / max(1, classes - 1)).name().lstrip("#")
         ranges.append(QgsRendererRange(QgsClassificationRange(label, below + 0.5, above + 0.5), _symbol(colour)))
     return QgsGraduatedSymbolRenderer("order", ranges)

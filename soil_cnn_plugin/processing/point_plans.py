@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -13,6 +14,7 @@ from ..contract.soil_property import SoilProperty
 from .area_styles import colour_areas
 from .band_labels import sentence_case
 from .class_styles import colour_right_and_wrong
+from .few_digits import show_few_digits
 from .layer_plan import LayerPlan, style_of
 from .layer_words import LayerWords
 from .plan_styles import colour_plan
@@ -89,6 +91,7 @@ def _plans(name: str, path: str, layer: QgsVectorLayer, height: int, labels: dic
         alias = _alias(field.name(), labels)
         if alias:
             layer.setFieldAlias(index, alias)
+    show_few_digits(layer, _own_numbers(name, layer))
     words = LayerWords(_SHOWS[name])
     if name == "OUTPUT":
         shown = colour_profiles(layer, path, lambda soil_property: colour_ramp(ramp_for(soil_property)))
@@ -136,11 +139,22 @@ def _of_target(name: str, path: str, layer: QgsVectorLayer, field: str, labels: 
     prefix = f"{target}_" if target else ""
     there = {each.name() for each in layer.fields().toList()}
     rows = "".join(
-        f'<tr><td>{word}</td><td>[% "{prefix}{what}" %]</td></tr>'
+        f'<tr><td>{word}</td><td>[% represent_value("{prefix}{what}") %]</td></tr>'
         for what, word in _WORDS.items()
         if f"{prefix}{what}" in there and what not in _IN_NO_TIP
     )
     return LayerPlan(path, title, field, style=style_of(layer), map_tip=f"<b>{title}</b><table>{rows}</table>")
+
+
+def _own_numbers(name: str, layer: QgsVectorLayer) -> Callable[[str], bool]:
+    """Return which fields hold what was computed, not what the user's own layer brought along."""
+    if name == "AREAS":
+        names = layer.fields().names()
+        ours = names[names.index("area_ha") :] if "area_ha" in names else []
+        return lambda field: field in ours
+    if name == "OUTPUT":
+        return lambda field: SoilProperty(field).depth_cm is not None or field.endswith("_rmse")
+    return lambda field: _what(field) in _WORDS or (name == "IMPORTANCE" and field in _ALONE)
 
 
 def _what(field: str) -> str:

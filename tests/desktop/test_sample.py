@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from osgeo import gdal, ogr, osr
-from qgis.core import QgsApplication, QgsProject, QgsSettings
+from qgis.core import QgsApplication, QgsMapLayerLegendUtils, QgsProject, QgsSettings
 
 from soil_cnn_plugin.bridge.errors import WorkerFailed
 from soil_cnn_plugin.desktop import meuse, sample
@@ -71,6 +71,7 @@ def test_the_project_has_styled_layers_and_fills_the_dialog(qgis_app, wheel, pro
     values = sample.sample_values(opened)
     points = layers[values["OBSERVATIONS"]]
     assert (points.featureCount(), points.renderer().type()) == (4, "graduatedSymbol")
+    assert [each.label() for each in points.renderer().ranges()][:2] == ["100 – 160", "160 – 220"]
     assert values["TARGETS"] == ["zinc"] and points.fields().field("zinc").alias() == "Zinc (mg/kg)"
     covariates = [layers[each] for each in values["COVARIATES"]]
     assert [layer.name() for layer in covariates] == [title for title, _ in sample.COVARIATES.values()]
@@ -79,6 +80,10 @@ def test_the_project_has_styled_layers_and_fills_the_dialog(qgis_app, wheel, pro
     assert [layer.name() for layer in categorical] == ["Flooding frequency", "Soil type"]
     assert {layer.renderer().type() for layer in categorical} == {"paletted"}
     assert all(layer.isValid() and layer.crs().isValid() for layer in layers.values())
+    legends = {
+        node.name(): QgsMapLayerLegendUtils.legendNodeOrder(node) for node in opened.layerTreeRoot().findLayers()
+    }
+    assert (legends["Elevation"], legends["Soil type"]) == ([1], [1, 2, 3])  # 0 is the line "Band 1 (Gray)"
     shown = [node.name() for node in opened.layerTreeRoot().findLayers() if node.isVisible()]
     assert shown == ["Observations (zinc, mg/kg)", "Distance to the Meuse"]
 

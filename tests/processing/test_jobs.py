@@ -227,6 +227,10 @@ def test_units_as_text() -> None:
     assert parse_units("zinc=mg/kg; ph=-", ["zinc", "ph", "clay"]) == {"zinc": "mg/kg", "ph": ""}
     with pytest.raises(JobError, match="'zink=mg/kg', which is not of the form"):
         parse_units("zink=mg/kg", ["zinc"])
+    with pytest.raises(JobError, match="'soc: %', which is not of the form"):
+        parse_units("soc: %; bd: g/cm3", ["soc", "bd"])
+    with pytest.raises(JobError, match="'soc=%, bd=g/cm3', which .* Put semicolons between several"):
+        parse_units("soc=%, bd=g/cm3", ["soc", "bd"])
 
 
 def test_units_of_fields_with_special_characters_are_read() -> None:

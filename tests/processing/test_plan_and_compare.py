@@ -146,7 +146,7 @@ def test_points_of_a_plan_are_coloured_by_stratum_or_order_and_labelled_by_the_w
     labels = [item.label() for item in shown.renderer().legendSymbolItems()]
     (plan,) = point_plans({"PLAN": path}, {})[path]
     assert plan.title.startswith("Sampling plan") and plan.style
-    assert labels == (["field", "wood"] if strata else ["1 - 2", "3 - 4", "5 - 6", "7 - 8", "9 - 10"])
+    assert labels == (["field", "wood"] if strata else [f"order {n} - {n + 1}" for n in (1, 3, 5, 7, 9)])
 
 
 def test_a_detectable_difference_has_three_named_colours(tmp_path) -> None:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from osgeo import ogr
-from qgis.core import QgsGraduatedSymbolRenderer, QgsProcessingContext, QgsVectorLayer
+from qgis.core import (
+    QgsExpression,
+    QgsExpressionContext,
+    QgsExpressionContextUtils,
+    QgsGraduatedSymbolRenderer,
+    QgsProcessingContext,
+    QgsVectorLayer,
+)
 
 from soil_cnn_plugin.processing import styles
 from soil_cnn_plugin.processing.point_plans import point_plans
@@ -55,7 +63,37 @@ def test_each_target_has_a_layer_of_points_with_words_for_its_fields(tmp_path, q
         "Zinc (mg/kg), observed",
         "Clay 0-5 cm (%), residual (predicted minus observed)",
     ]
-    assert '[% "zinc_observed" %]' in layer.mapTipTemplate()
+    assert '[% represent_value("zinc_observed") %]' in layer.mapTipTemplate()
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value", "shown"),
+    [
+        ("HELD_OUT", "zinc_predicted", 609.277301975141, "609.3"),
+        ("RESIDUALS", "zinc_residual", -1452.71187239282, "-1453"),
+        ("OUTPUT", "clay_0_5", 17.6048290494765, "17.60"),
+        ("OUTPUT", "top", 12.3456789, "12.3456789"),  # the user's own
+        ("IMPORTANCE", "importance_percent", 0.0123456789, "0.01235"),
+    ],
+)
+def test_tables_and_tips_show_four_digits(tmp_path, qgis_app, name, field, value, shown) -> None:
+    path = write(tmp_path / "h.gpkg", [value], [field])
+    plan = point_plans({name: path}, {})[path][0]
+    layer = plan.open()
+    plan.dress(layer)
+    layer.loadNamedStyle(styles.write_style(path, plan.style))
+    context = QgsExpressionContext(QgsExpressionContextUtils.globalProjectLayerScopes(layer))
+    context.setFeature(next(layer.getFeatures()))
+    found = QgsExpression.replaceExpressionText(f'[% represent_value("{field}") %]', context)
+    assert found.replace("\u2212", "-").replace(",", "") == shown
+
+
+def test_own_numbers_of_areas_stay_as_they_are(tmp_path, qgis_app) -> None:
+    path = write(tmp_path / "a.gpkg", [1.23456789], ["yield", "area_ha", "zinc_mean"])
+    layer = point_plans({"AREAS": path}, {})[path][0].open()
+    layer.loadNamedStyle(styles.write_style(path, point_plans({"AREAS": path}, {})[path][0].style))
+    kinds = [layer.editorWidgetSetup(index).type() for index in range(1, 4)]
+    assert kinds[0] != "Range" and kinds[1:] == ["Range", "Range"]
 
 
 def test_a_layer_without_unused_observations_is_not_loaded(tmp_path, project) -> None:

@@ -168,10 +168,10 @@ def _check_touch(name: str, frame: geopandas.GeoDataFrame, areas: Sequence[Area]
         )
     if beside:
         report.warning(
-            tr("{} of {} polygons of '{}' lie outside the map and get no answer (feature {}{}).").format(
+            tr("Polygons of '{}' that lie outside the map and get no answer: {} of {} (feature {}{}).").format(
+                name,
                 len(beside),
                 len(areas),
-                name,
                 ", ".join(map(str, beside[:10])),
                 tr(" and others") if len(beside) > 10 else "",
             )

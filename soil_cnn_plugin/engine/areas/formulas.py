@@ -143,7 +143,7 @@ class CarbonStock:
     def title(self) -> str:
         if self.soil_mass is None:
             return tr("organic carbon stock")
-        return tr("organic carbon stock in {:g} t/ha of fine soil").format(self.soil_mass)
+        return tr("organic carbon stock in {:,.0f} t/ha of fine soil").format(self.soil_mass)
 
     @property
     def unit(self) -> str:

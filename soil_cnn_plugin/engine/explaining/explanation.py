@@ -108,7 +108,7 @@ def context_verdict(explanation: Explanation, target: int) -> str:
     p = growth_by_chance(context.by_fold[0, 0, :, target] - context.by_fold[-1, 0, :, target])
     chance = tr(", which the folds do not tell from chance") if p is None or p >= SIGNIFICANT else ""
     tested = f" ({p_words(p)}{chance})" if p is not None else ""
-    without = tr("with all but the own pixel exchanged it grows by {:.0f} %{}").format(own, tested)
+    without = tr("with all but the pixel itself exchanged it grows by {:.0f} %{}").format(own, tested)
     if reach == len(context.radii) - 1:
         return tr(
             "The whole patch matters, up to {:.0f} m: exchanging its outermost ring alone makes the error"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from soil_cnn_plugin.engine.mapping.one_block import BlockPredictor
 from soil_cnn_plugin.engine.observations.patch_file import PatchFile
 from soil_cnn_plugin.engine.rasters.covariates import open_stack
 from soil_cnn_plugin.engine.rasters.grid import Block, Grid
+from soil_cnn_plugin.engine.rasters.summaries import CovariateSummary
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.training.network_file import TrainedNetwork
 from soil_cnn_plugin.engine.training.unseen import Views
@@ -70,14 +72,15 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class PixelExplanation:
-    """A pixel of the map. `values` are its covariates; `dissimilarity` and its `threshold` are None where the network
-    cannot tell them."""
+    """A pixel of the map. `values` are its covariates, `classes` the names of those that are class codes;
+    `dissimilarity` and its `threshold` are None where the network cannot tell them."""
 
     x: float
     y: float
     crs_name: str
     coverage: float
     values: dict[str, float]
+    classes: dict[str, str]
     predictions: tuple[PixelPrediction, ...]
     neighbours: tuple[Neighbour, ...]
     dissimilarity: float | None
@@ -141,11 +144,18 @@ def explain_pixel(
         description.grid.crs_name,
         description.coverage,
         values,
+        _classes(description.covariates, values),
         tuple(explained),
         _neighbours(job, trained, file, x, y),
         dissimilarity,
         threshold,
     )
+
+
+def _classes(covariates: Sequence[CovariateSummary], values: dict[str, float]) -> dict[str, str]:
+    """Return the class of each categorical covariate."""
+    names = {each.covariate.name: dict(zip(each.categories, each.labels)) for each in covariates if each.categories}
+    return {name: own.get(int(values[name]), f"{values[name]:g}") for name, own in names.items()}
 
 
 def _pixel(job: ExplainPixel, grid: Grid) -> Block:

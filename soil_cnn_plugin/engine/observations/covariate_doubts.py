@@ -67,9 +67,8 @@ def doubt_alike(covariates: Sequence[Covariate], values: Singles) -> list[str]:
         more = tr("; and {} more pairs").format(len(near) - _MOST_PAIRS) if len(near) > _MOST_PAIRS else ""
         lines.append(
             tr(
-                "Strongly collinear covariates: {}{}. They hold nearly the same information, so the importance of"
-                " each is"
-                " shared out between them. The map hardly changes if you leave one of a pair out."
+                "Strongly collinear covariates: {}{}. They carry nearly the same information, so the importance of"
+                " each is shared out between them. The map hardly changes if you leave one of a pair out."
             ).format(shown, more)
         )
     return lines

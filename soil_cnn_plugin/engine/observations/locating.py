@@ -189,6 +189,13 @@ def _points(layer: Layer, grid: Grid, dropped: Dropped, rasters: str) -> tuple[A
             ).format(layer.name, layer.crs_name, grid.crs_name, rasters)
         ) from error
     is_known = np.isfinite(located).all(axis=1)
+    if is_point.any() and not (is_point & is_known).any():
+        raise EngineError(
+            tr(
+                "No observation of '{}' has a place in {}, the CRS of {}: the CRS of the layer is probably not the"
+                " one of its coordinates. Set the right one in the layer's properties and run again."
+            ).format(layer.name, grid.crs_name, rasters)
+        )
     dropped.add(layer.ids[is_point & ~is_known], tr("with coordinates that have no place in {}").format(grid.crs_name))
     return located, is_point & is_known
 

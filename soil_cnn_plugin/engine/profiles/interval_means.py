@@ -68,7 +68,7 @@ class IntervalMeans:
         unit = f" ({self.measured.unit})" if self.measured.unit else ""
         return {
             **means,
-            f"{name}_rmse": Column.of_numbers(self.rmse, tr("{}, rmse of the spline{}").format(name, unit)),
+            f"{name}_rmse": Column.of_numbers(self.rmse, tr("{}, RMSE of the spline{}").format(name, unit)),
             self.flag_field: Column(
                 self.flags,
                 np.array([flag is None for flag in self.flags], bool),

@@ -15,7 +15,7 @@ from soil_cnn_plugin.engine.areas.summaries import AreaEstimate, AreaSummary, to
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.area_page import write_area_page
 from soil_cnn_plugin.engine.reports.files import write_json
-from soil_cnn_plugin.engine.reports.soil_mass_words import mass_below_in_words
+from soil_cnn_plugin.engine.reports.stock_words import mass_below_in_words
 
 _MUCH_EXCLUDED = 0.05  # of the draws of a formula
 
@@ -103,9 +103,12 @@ def tell_areas(quantities: Quantities, summaries: Sequence[AreaSummary], report:
     if partly:
         lowest = min(each.mapped for each in partly)
         report.warning(
-            tr(
+            tr_n(
+                "{} area is only partly mapped, {:.0f} % of it: means are those of the mapped part, and totals leave"
+                " out the rest (mapped_share).",
                 "{} areas are only partly mapped, one of them {:.0f} %: means are those of the mapped part, and"
-                " totals leave out the rest (mapped_share)."
+                " totals leave out the rest (mapped_share).",
+                len(partly),
             ).format(len(partly), 100 * lowest)
         )
     for number, quantity in enumerate(quantities.all):

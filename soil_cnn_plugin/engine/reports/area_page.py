@@ -30,7 +30,7 @@ from soil_cnn_plugin.engine.reports.sections import (
     table,
     write_page,
 )
-from soil_cnn_plugin.engine.reports.soil_mass_words import mass_below_in_words
+from soil_cnn_plugin.engine.reports.stock_words import mass_below_in_words, stock_settings, total_in_words
 from soil_cnn_plugin.engine.reports.words import NOTHING, decimals_for, fixed, percent, rounded, sentence_case
 from soil_cnn_plugin.engine.versions import read_versions
 
@@ -74,7 +74,7 @@ def write_area_page(
             *_classes(job, quantities, shown),
             Section("method", tr("How this was computed"), _method(quantities, summaries)),
             *correlogram_section(description.error_correlation, description.targets),
-            settings_section(_settings(job), read_versions()),
+            settings_section(_settings(job, layer), read_versions()),
             citing_section(_CITED),
         ],
     )
@@ -86,7 +86,8 @@ def _told(quantities: Quantities) -> list[tuple[int, Quantity]]:
 
 
 def _lead(job: SummarizeAreas, summaries: Sequence[AreaSummary]) -> str:
-    partly = sum(1 for each in summaries if each.mapped < 0.995)
+    partly = sum(1 for each in summaries if each.estimates and each.mapped < 0.995)
+    without = sum(1 for each in summaries if not each.estimates)
     beside = (
         tr_n(
             " {} area is only partly mapped: its numbers are those of the mapped part.",
@@ -96,10 +97,15 @@ def _lead(job: SummarizeAreas, summaries: Sequence[AreaSummary]) -> str:
         if partly
         else ""
     )
+    beside += (
+        tr_n(" {} area is not mapped at all.", " {} areas are not mapped at all.", without).format(without)
+        if without
+        else ""
+    )
     return tr(
         "In {} of cases the truth lies between the limits of an interval, if errors of the map are like"
-        " those of held-out observations. An interval is one of the mean of an area, not of places in it:"
-        " these differ more.{}"
+        " those of held-out observations. An interval is for the mean of an area; values at single places"
+        " vary more.{}"
     ).format(percent(job.coverage), beside)
 
 
@@ -143,7 +149,8 @@ def _section(
     ]
     thresholds = [threshold for t, threshold in quantities.thresholds if t == quantity.of]
     shares = [index for index, each in enumerate(quantities.all) if each.kind == SHARE and each.of == quantity.of]
-    decimals = decimals_for(float(np.median([abs(each.deviation) for *_, each in estimates])) if estimates else 1.0)
+    deviation = float(np.median([abs(each.deviation) for *_, each in estimates])) if estimates else 1.0
+    decimals = decimals_for(10 * deviation)  # two significant digits of it
     headings = [tr("Area"), tr("Mean"), tr("{} interval").format(percent(job.coverage)), tr("SD")]
     if quantity.per_area:
         headings += [tr("Total, {}").format(quantity.per_area[1]), tr("{} interval").format(percent(job.coverage))]
@@ -155,7 +162,7 @@ def _section(
         row = [name, fixed(estimate.mean, decimals), _interval(estimate, decimals), fixed(estimate.deviation, decimals)]
         if quantity.per_area:
             total, low, high = totals(summary, quantity.per_area[0], estimate)
-            row += [rounded(total), tr("{} to {}").format(rounded(low), rounded(high))]
+            row += [total_in_words(total), tr("{} to {}").format(total_in_words(low), total_in_words(high))]
         for place, index in zip(range(len(thresholds)), shares):
             share = summary.estimates[index] if summary.estimates else estimate
             row += [_probability(estimate.beyond[place]), f"{percent(share.mean)} ({_percents(share)})"]
@@ -240,13 +247,14 @@ def _method(quantities: Quantities, summaries: Sequence[AreaSummary]) -> list[It
     return items
 
 
-def _settings(job: SummarizeAreas) -> dict[str, str]:
+def _settings(job: SummarizeAreas, layer: AreaLayer) -> dict[str, str]:
     return {
         "network": job.network,
-        "areas": job.polygons,
+        "areas": layer.name,
         "coverage of intervals": tr("{:g} %").format(100 * job.coverage),
         "thresholds": "; ".join(each.text for each in job.exceedance) or tr("none"),
         "stock": job.stock,
+        **stock_settings(job),
         "expressions": "; ".join(f"{each.name} = {each.formula}" for each in job.expressions) or tr("none"),
         "seed": str(job.seed),
     }

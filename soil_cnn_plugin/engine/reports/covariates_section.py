@@ -73,6 +73,6 @@ def _importance(weight: float, most: float) -> TableCell:
 
 _IMPORTANCE = tr(
     "Importance: how much the held-out error grows when a covariate is exchanged between observations, in"
-    " percent of the sum over all covariates. Covariates that tell the same share their importance. Explain"
-    " network tells more."
+    " percent of the sum over all covariates. Covariates with the same information share their importance."
+    " Explain network tells more."
 )

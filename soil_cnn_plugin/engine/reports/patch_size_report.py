@@ -166,7 +166,7 @@ def _axis(soil_property: SoilProperty, error: str) -> str:
 def _groups(comparison: PatchSizeComparison) -> list[Group]:
     """Return a group for each soil property; if there are several, one for all together comes first."""
     groups = [
-        Group(target.soil_property.label, _rows(comparison, curves))
+        Group(sentence_case(target.soil_property.label), _rows(comparison, curves))
         for target, curves in zip(comparison.targets, comparison.target_curves)
     ]
     return groups if len(groups) == 1 else [Group(_ALL, _rows(comparison, comparison.curves)), *groups]

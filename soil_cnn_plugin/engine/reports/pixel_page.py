@@ -59,8 +59,8 @@ def meaning_in_words(contributions: PixelContributions) -> str:
     if contributions.scale.is_factor:
         return tr(
             "On average over observations, {} is predicted at {}. Each covariate multiplies that by its"
-            " factor. Factors are those of the scale that was learned: together they come near the"
-            " prediction, which is a mean, not exactly to it."
+            " factor. The factors hold on the scale that was learned, so together they come near the prediction,"
+            " which is a mean, but do not give it exactly."
         ).format(subject, base)
     return tr(
         "On average over observations, {} is predicted at {}. Each covariate adds to that or takes from it;"
@@ -132,7 +132,7 @@ def _why(prediction: PixelPrediction, explanation: PixelExplanation) -> list[Ite
     if found is None:
         return []
     rows = [
-        (name, added_in_words(found, value), rounded(explanation.values.get(name)))
+        (name, added_in_words(found, value), explanation.classes.get(name) or rounded(explanation.values.get(name)))
         for name, value in found.by_covariate.items()
     ]
     verb = tr("Multiplies by") if found.scale.is_factor else tr("Adds")

@@ -59,8 +59,8 @@ def verdict_of(plan: SamplingPlan) -> str:
     else:
         what = {
             "latin_hypercube": tr("The objective of the Latin hypercube"),
-            "feature_coverage": tr("A pixel's distance to the most similar point"),
-        }.get(plan.design, tr("A pixel's distance to the nearest point"))
+            "feature_coverage": tr("The typical distance of a pixel to the most similar point"),
+        }.get(plan.design, tr("The typical distance of a pixel to the nearest point"))
         unit = f" {criterion.unit}" if criterion.unit else ""
         text = (
             tr("{} points. {} is {}{}, {} less than with random points ({}{}).")

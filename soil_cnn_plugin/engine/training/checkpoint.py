@@ -282,8 +282,8 @@ class Best:
         told = tr("error on held-out observations {:.3f} ({}){}").format(last, self.measure, change.replace("-", "−"))
         return f"{told}  {curve_of(scores)}"
 
-    def kept_in_words(self) -> str:
-        return tr("kept as of step {}, held-out error {:.3f}").format(self.step, self.score)
+    def kept_in_words(self, epochs: float) -> str:
+        return tr("kept as of step {} (epoch {:.0f}), held-out error {:.3f}").format(self.step, epochs, self.score)
 
     def restore(self, network: PackedNetwork) -> None:
         with torch.no_grad():

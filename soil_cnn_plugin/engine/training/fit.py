@@ -105,7 +105,8 @@ def fit(
                 " learning rate, which is {:g}, and check the targets for wild values."
             ).format(network.NAME, settings.learning_rate)
         )
-    tell(f"{network.NAME}: {now.best.kept_in_words()}")
+    epochs = now.best.step * min(1.0, settings.batch_size / int((~held_out).sum(1).min()))
+    tell(f"{network.NAME}: {now.best.kept_in_words(epochs)}")
     now.best.restore(network)
     location, scale = predict_held_out(network, inputs, _tests(held_out, inputs.device), len(lesson), network.predict)
     return HeldOutPredictions(location, scale), now.best.curve(network.NAME)

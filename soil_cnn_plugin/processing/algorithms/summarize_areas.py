@@ -246,7 +246,9 @@ def _rarely_used() -> Parameters:
 
 
 def _outputs() -> Parameters:
-    areas = QgsProcessingParameterVectorDestination("AREAS", tr("Areas"), Qgis.ProcessingSourceType.VectorPolygon)
+    areas = QgsProcessingParameterVectorDestination(
+        "AREAS", tr("Summarized areas"), Qgis.ProcessingSourceType.VectorPolygon
+    )
     return [
         explained(
             areas,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from soil_cnn_plugin.engine.jobs import predict_map, summarize_areas
 from soil_cnn_plugin.engine.rasters.covariates import reference_grid
 from soil_cnn_plugin.engine.report import Report
 from soil_cnn_plugin.engine.reports.area_files import coarse_in_words
+from soil_cnn_plugin.engine.reports.stock_words import total_in_words
 from soil_cnn_plugin.engine.training.network_file import write_network
 from soil_cnn_plugin.engine.training.unseen import PlacedErrors
 from tests.engine.landscape import CELL, CRS, NORTH, SIDE, TARGETS, WEST, Landscape, make_landscape, random_network
@@ -138,7 +140,10 @@ def test_a_mean_is_that_of_the_map_weighted_by_shares_of_pixels(
 def test_another_crs_and_a_polygon_half_beside_the_map(network: str, landscape: Landscape, tmp_path: Path) -> None:
     half = box(-10, 20, 10, 30)
     inside = box(20, 20, 30, 30)
-    found, outputs = summarize(network, landscape, tmp_path, [half, inside, box(90, 0, 95, 5)], "EPSG:4326")
+    shapes = [half, inside, box(90, 0, 95, 5)]
+    found, outputs = summarize(network, landscape, tmp_path, shapes, "EPSG:4326", report=str(tmp_path / "areas.html"))
+    page = " ".join((tmp_path / "areas.html").read_text().split())
+    assert "1 area is only partly mapped: its numbers are those of the mapped part. 1 area is not mapped" in page
     same, _ = summarize(network, landscape, tmp_path, [half, inside])
     assert found["mapped_share"][0] == pytest.approx(0.5, abs=0.01)
     assert np.isnan(found["zinc_0_10_mean"][2]) and outputs["count"] == 2
@@ -155,6 +160,13 @@ def test_outlines_that_cross_themselves_are_repaired_and_counted(landscape: Land
     assert layer.areas[0].hectares == pytest.approx(0.5 * 0.01 * CELL**2, rel=1e-2)  # half of 10 x 10 cells
     (told,) = [event.text for event in events if isinstance(event, Warning)]
     assert told.startswith("1 of 2 polygons of 'areas_in' have outlines that cross or touch themselves.")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(20773.2, "20,800"), (284.2, "284"), (0.0123, "0.0123"), (float("nan"), "–")]
+)
+def test_totals_have_three_digits(value: float, words: str) -> None:
+    assert total_in_words(value) == words
 
 
 def test_thresholds_stocks_and_the_page(network: str, landscape: Landscape, tmp_path: Path) -> None:
@@ -223,16 +235,19 @@ def test_a_soil_mass_that_the_layers_do_not_hold_is_told(landscape: Landscape, t
     summarize_areas.run(job, Report(events.append))
     held = geopandas.read_file(job.areas)["bd_0_10_mean"].mean()
     sentence = (
-        "In 2 of 2 areas, the layers of the stock hold less fine soil than the 5,000 t/ha asked for,"
-        f" {held:,.0f} t/ha on average; the other {100 - held / 50:.0f} % lie below the lowest layer"
+        "Areas whose layers hold less fine soil than the 5,000 t/ha asked for: 2 of 2, with"
+        f" {held:,.0f} t/ha on average. The other {100 - held / 50:.0f} % of the mass lies below the lowest layer"
     )
     (told,) = [event.text for event in events if isinstance(event, Warning)]
     assert told.startswith(sentence)
-    assert "the layers of the stock hold less" in page.read_text()
+    html = page.read_text().replace("\u00a0", " ")
+    assert '<p class="caution">Areas whose layers hold less fine soil than the 5,000 t/ha asked for' in html
+    settings = ("zinc_0_10", "bd_0_10", "5,000 t/ha", "areas_in")  # the layer's name, not a path of the copy
+    assert all(re.search(rf"<td[^>]*>{each}</td>", html) for each in settings)
     events.clear()
     summarize_areas.run(replace(job, soil_mass=5.0), Report(events.append))
     assert not [event for event in events if isinstance(event, Warning)]
-    assert "the layers of the stock hold less" not in page.read_text()
+    assert "Areas whose layers hold less" not in page.read_text()
 
 
 def test_the_limits_of_a_map_give_the_answers_of_the_network(

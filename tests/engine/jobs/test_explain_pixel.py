@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,12 @@ def test_the_page_says_what_and_why(job: ExplainPixel, content: dict) -> None:
     for target in content["targets"].values():
         assert target["text"].split(";")[0] in page
     assert "Nearest observations" in page and content["applicable"] in page
+
+
+def test_a_class_is_shown_by_its_name_or_code(job: ExplainPixel, content: dict, landscape: Landscape) -> None:
+    (covariate,) = [each for each in landscape.covariates if each.kind == "categorical"]
+    row = re.search(rf"<tr><td[^>]*>{covariate.name}</td>.*?</tr>", Path(job.report).read_text("utf-8"), re.S)
+    assert row and re.search(rf">{content['covariates'][covariate.name]:.0f}</td>\s*</tr>", row[0])
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,13 @@ def test_points_of_another_crs_are_transformed(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.coordinates, XY, atol=0.01)
 
 
+def test_coordinates_of_another_crs_than_the_layers_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    points = geopandas.GeoSeries([Point(xy) for xy in XY], crs="EPSG:4326")  # metres, taken for degrees
+    path = write_points(tmp_path / "a.gpkg", {"zinc": np.arange(30.0)}, points, "EPSG:4326")
+    with pytest.raises(EngineError, match="No observation of 'a' has a place in EPSG:28992.*Set the right one"):
+        locate(path)
+
+
 def test_points_that_cannot_be_used_are_dropped_with_a_reason(tmp_path: Path) -> None:
     points: list[Any] = [Point(xy) for xy in XY]
     points[0], points[1], points[2], points[3] = None, Point(), Point(0, 0), MultiPoint([XY[3], XY[4]])

@@ -141,7 +141,8 @@ def test_early_stopping_keeps_the_step_with_the_lowest_held_out_error(landscape:
         rows = HELD_OUT[member]
         np.testing.assert_allclose(found.location[member, rows], location[member, rows], atol=1e-5)
         np.testing.assert_allclose(found.scale[member, rows], scale[member, rows], atol=1e-5)
-    assert shares == sorted(shares) and "kept as of step" in lines[-1]
+    epochs = curve.kept_step * 16 / (~HELD_OUT).sum(1).min()
+    assert shares == sorted(shares) and f"kept as of step {curve.kept_step} (epoch {epochs:.0f})" in lines[-1]
     # Stopping at once would have been worse, and so would going on to the end.
     kept = network.heads.score(found.location, found.scale, lesson_of(targets)).mean()
     assert kept < curve.held_out[0] and kept <= curve.held_out[-1] + 1e-6

@@ -69,7 +69,8 @@ def draw_importance(name: str, explanation: Explanation, target: int) -> str:
         axes.set_yticks(place, [explanation.covariates[index] for index in order])
         axes.invert_yaxis()
         axes.grid(False, axis="y")
-        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        decimals = 0 if np.ptp(axes.get_xlim()) > 0.05 else None  # few percent: as many as Matplotlib finds right
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=decimals, symbol=" %"))
         axes.set_xlabel(tr("Growth of the held-out {} when the covariate is exchanged").format(explanation.measure))
         figure.legend(loc="outside lower center", ncols=4)
 

@@ -19,7 +19,7 @@ GENERATED = {"algorithms/index.md", *(f"algorithms/{name}.md" for name in ALGORI
 PAGES = sorted(DOCS.glob("*.md"))
 FOR_USERS = [
     ROOT / "README.md",
-    *(page for page in PAGES if page.stem not in ("accuracy", "architecture", "qgis", "speed")),
+    *(page for page in PAGES if page.stem not in ("accuracy", "architecture", "choices", "qgis", "speed")),
 ]
 KILOBYTE = 1000
 NAMES_IN_QGIS = {

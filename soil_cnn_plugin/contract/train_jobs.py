@@ -52,7 +52,7 @@ class TrainNetwork(Job):
     MOST_REPEATS: ClassVar[int] = 50
     ENOUGH_FOR_BOTH: ClassVar[int] = 500
     """The fewest observations with which the preset `standard` trains both architectures where both may be trained;
-    docs/accuracy.md has the measurements."""
+    docs/choices.md has the measurements."""
     VALIDATIONS: ClassVar[tuple[str, ...]] = ("knndm", "spatial_blocks", "random", "groups")
 
     def __post_init__(self) -> None:

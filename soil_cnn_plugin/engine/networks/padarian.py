@@ -27,7 +27,7 @@ class PadarianNetwork(PackedNetwork):
 
     The last input channel is the share of covariates that are known at a pixel. Unless a covariate is directional,
     training sees turned and mirrored patches. A prediction looks at the patch as it is: the mean over mirrored views
-    takes as many times as long and is no better (docs/accuracy.md).
+    takes as many times as long and is no better (docs/choices.md).
     """
 
     NAME = "padarian"

@@ -44,6 +44,7 @@ _USES = {
     "errors": (tr("Errors of measurement in the loss of networks"),),
     "spatial_blocks": (tr("Spatial blocks"),),
     "knndm": (tr("Folds matched to the distances of the map (kNNDM)"),),
+    "nearness": (tr("Distances of held-out observations and of the map beside each other"),),
     "validation": (tr("What cross-validation can and cannot tell of a map"),),
     "dissimilarity": (tr("Dissimilarity index and area of applicability"),),
     "classes": (
@@ -120,6 +121,7 @@ def references(assessment: Assessment) -> list[Publication]:
         "limits": any(target.is_censored.any() for target in numbers),
         "errors": any(target.errors.any() for target in numbers),
         **{kind: kind == assessment.folds.kind for kind in _KINDS_OF_FOLDS},
+        "nearness": assessment.folds.nearness is not None,
         "validation": True,
         "dissimilarity": bool(assessment.spaces),
         "classes": bool(classes),

@@ -47,7 +47,7 @@ def learn_weights(locations: Array, targets: Array, fair: Array | None = None) -
 
 
 def _trust(rows: int, gain: float, free: int) -> float:
-    """Return how far learned weights count beside fair ones, 0 to 1. Measured in docs/accuracy.md.
+    """Return how far learned weights count beside fair ones, 0 to 1. Measured in docs/choices.md.
 
     `gain` is twice the gain in log-likelihood over the fair ones. Chance alone gives 1 for each of the `free` weights;
     what goes beyond that is the share to trust (James and Stein 1961). It is trusted as far as there are rows, at

@@ -238,7 +238,7 @@ class Best:
 
     All members are kept as of one step, where the mean of their held-out scores was lowest. A step of its own for each
     member would be chosen by the very rows that it predicts for weights and calibration, and make these look better
-    than rows that nothing was chosen by (docs/accuracy.md).
+    than rows that nothing was chosen by (docs/choices.md).
 
     `score` is the best mean, `waited` counts evaluations since then; `history` holds step, training loss and held-out
     score at each evaluation, means over the members.

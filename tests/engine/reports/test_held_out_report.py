@@ -217,6 +217,7 @@ def test_scores_that_are_too_good_for_the_map_are_cautioned_below_the_verdicts(
     told, page = write(tmp_path, near), write(tmp_path, far)
     assert 'class="caution"' not in told and "mapped area 90 m from the nearest observation" in Reader(told).text
     assert page.index('class="caution"') < page.index('id="observations"')
+    assert "https://doi.org/10.1038/s41467-022-29838-9" in Reader(page).references
     assert Reader(page).text.count("Held-out observations lie 120 m from the nearest one trained on") == 1
     log = Log()
     tell_results(log, far, {})

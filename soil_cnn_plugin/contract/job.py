@@ -54,6 +54,12 @@ class Covariate:
 
     def __post_init__(self) -> None:
         one_of(tr("kind of covariate"), self.kind, self.KINDS)
+        for lowest, highest in self.nodata:
+            if not lowest <= highest:
+                problem = tr(
+                    "No number lies in {:g} to {:g}, a range of missing values of {}. Put the lower limit first."
+                )
+                raise JobError(problem.format(lowest, highest, self.name))
 
 
 @dataclass(frozen=True)

@@ -121,3 +121,10 @@ def test_two_covariates_of_one_name_are_refused_by_name() -> None:
 def test_a_location_that_no_part_of_the_predictor_takes_is_refused() -> None:
     with pytest.raises(jobs.JobError, match="location"):
         jobs.TrainNetwork("/p.h5", "/n", architecture="padarian", predictor="network", location="on")
+
+
+@pytest.mark.parametrize("limits", [(5.0, -1.0), (math.nan, 3.0)])
+def test_a_range_of_missing_values_holds_numbers(limits: tuple[float, float]) -> None:
+    assert jobs.Covariate("dem.tif", "dem", nodata=((-math.inf, 0.0), (7.0, 7.0))).nodata[1] == (7.0, 7.0)
+    with pytest.raises(jobs.JobError, match="a range of missing values of dem. Put the lower limit first"):
+        jobs.Covariate("dem.tif", "dem", nodata=(limits,))

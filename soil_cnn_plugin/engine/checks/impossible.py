@@ -82,10 +82,10 @@ def check_codes(measured: Measured, usable: Flags) -> tuple[Flags, list[Finding]
     sentence = tr(
         "{} is {} at {} of {} observations, while {}: this looks like a code for a missing value. It would"
         " be learned as measured."
-    ).format(field, some_of([localized(f"{code:g}") for code in codes]), bad.sum(), len(bad), span)
+    ).format(field, some_of([localized(f"{code:.15g}") for code in codes]), bad.sum(), len(bad), span)
     nulls = f'"{field}"'
     for code in codes:
-        nulls = f"nullif({nulls}, {code:g})"
+        nulls = f"nullif({nulls}, {code:.15g})"
     remedy = tr("Replace the code by NULL: in the field calculator, update {} with {}.{}").format(field, nulls, doubt)
     texts = tr("{} is {:g}, which looks like a code for a missing value.")
     return bad, _found("missing_code", measured, bad, sentence, remedy, lambda value: texts.format(field, value))

@@ -31,12 +31,14 @@ def with_values(values: np.ndarray, **at: float) -> np.ndarray:
     return copy
 
 
-@pytest.mark.parametrize("code", [-9999.0, -999.0, -99.0, -1.0, 9999.0, 99999.0, -32768.0])
+@pytest.mark.parametrize("code", [-9999.0, -999.0, -99.0, -1.0, 9999.0, 99999.0, -32768.0, -2147483648.0])
 def test_usual_codes_apart_from_all_others_are_found(code: float) -> None:
     found = check("zinc", with_values(ZINC, _3=code, _7=code), "mg/kg")
     assert rows(found, "missing_code") == [3, 7]
     assert not found.is_known[[3, 7]].any() and found.is_known.sum() == 98
     assert (found.summary.known, found.summary.codes, found.summary.negative) == (98, 2, 0)
+    (finding,) = [each for each in found.findings if each.kind == "missing_code"]
+    assert f'nullif("zinc", {code:.0f})' in finding.remedy and f"zinc is {code:.0f} at" in finding.sentence
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def network_variables(folder: Path, feedback: QgsProcessingFeedback) -> dict[str
     address = proxy_address()
     if address:
         host = urlsplit(address)
-        feedback.pushInfo(tr("The proxy of QGIS's options is used: {}:{}.").format(host.hostname, host.port))
+        feedback.pushInfo(tr("The proxy of QGIS's options is used: {}:{}.").format(host.hostname, str(host.port)))
         variables = {"HTTP_PROXY": address, "HTTPS_PROXY": address, "NO_PROXY": ",".join(_hosts_without_proxy())}
         variables.update({name.lower(): value for name, value in variables.items()})  # which would win
     elif QgsNetworkAccessManager.instance().fallbackProxy().type() == QNetworkProxy.ProxyType.Socks5Proxy:

@@ -143,7 +143,7 @@ def check_folds(folds: int) -> None:
 
 def check_seed(seed: int) -> None:
     if seed < 0:
-        raise JobError(tr("The seed is {}; it must be 0 or more.").format(seed))
+        raise JobError(tr("The seed is {}; it must be 0 or more.").format(str(seed)))
 
 
 def no_twins(what: str, names: list[str]) -> None:

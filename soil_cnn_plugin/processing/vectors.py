@@ -217,13 +217,13 @@ def _geometry(feature: QgsFeature, kind: Qgis.WkbType, source: QgsProcessingFeat
     if QgsWkbTypes.isMultiType(kind):
         geometry.convertToMultiType()
     elif geometry.isMultipart() and not geometry.convertToSingleType():
-        raise JobError(tr("Feature {} of {} is not a single point.").format(feature.id(), source.sourceName()))
+        raise JobError(tr("Feature {} of {} is not a single point.").format(str(feature.id()), source.sourceName()))
     elif geometry.isMultipart() or _part_count(feature) > 1:
         raise JobError(
             tr(
                 "Feature {} of {} is a multipoint of {} points. An observation has one place: split it with the"
                 " algorithm Multipart to singleparts, and run again."
-            ).format(feature.id(), source.sourceName(), _part_count(feature))
+            ).format(str(feature.id()), source.sourceName(), _part_count(feature))
         )
     return geometry
 
@@ -237,7 +237,7 @@ def _transformed(feature: QgsFeature, geometry: QgsGeometry, transform: Transfor
             return QgsGeometry.fromPointXY(QgsPointXY(math.inf, math.inf))
         raise JobError(
             tr("Feature {} of {} has no place in {}, the CRS of the rasters. Check the CRS of the layer.").format(
-                feature.id(), transform.layer_name, _crs_name(transform.crs)
+                str(feature.id()), transform.layer_name, _crs_name(transform.crs)
             )
         ) from error
     return geometry

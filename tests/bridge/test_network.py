@@ -36,14 +36,14 @@ def test_without_a_proxy_pip_follows_the_system(feedback, tmp_path) -> None:
 
 
 def test_the_proxy_of_qgis_is_handed_to_pip_with_what_it_leaves_out(feedback, tmp_path, use_proxy) -> None:
-    place = ("proxy.example", 3128, "ann", "p@ss:1")
+    place = ("proxy.example", 10809, "ann", "p@ss:1")
     use_proxy(QNetworkProxy.ProxyType.HttpProxy, *place, excluded=("https://intranet.example/wheels",))
-    address = "http://ann:p%40ss%3A1@proxy.example:3128"
+    address = "http://ann:p%40ss%3A1@proxy.example:10809"
     assert proxy_address() == address
     variables = network_variables(tmp_path, feedback)
     assert variables["HTTPS_PROXY"] == variables["https_proxy"] == variables["HTTP_PROXY"] == address
     assert variables["NO_PROXY"] == "127.0.0.1,intranet.example,localhost"
-    assert "proxy.example:3128" in feedback.textLog() and "p@ss" not in feedback.textLog()
+    assert "proxy.example:10809" in feedback.textLog() and "p@ss" not in feedback.textLog()
 
 
 def test_a_socks_proxy_is_told_instead_of_ignored(feedback, tmp_path, use_proxy) -> None:

@@ -57,11 +57,12 @@ class AreaLayer:
                 tr("'{}' has no field {!r} to name its areas. It has: {}.").format(self.name, field, fields)
             )
         if not field:
-            return [tr("area {}").format(area.number + 1) for area in self.areas]
+            return [tr("area {}").format(str(area.number + 1)) for area in self.areas]
         values = self.frame[field]
         pairs = zip(self.areas, values, values.isna())
         return [
-            tr("area {}").format(area.number + 1) if is_missing else str(value) for area, value, is_missing in pairs
+            tr("area {}").format(str(area.number + 1)) if is_missing else str(value)
+            for area, value, is_missing in pairs
         ]
 
     def write(self, path: str, columns: Mapping[str, Sequence[object]]) -> dict[str, str]:

@@ -135,8 +135,9 @@ def _identical(rows: Rows, others: Rows, total: int) -> list[Finding]:
         "Delete the copies (Delete duplicates by attribute, or Delete duplicate geometries where one row a"
         " place is right). They would count twice."
     )
-    texts = [tr("Observation {} has the same place and the same values.").format(other) for other in others.tolist()]
-    return [Finding("identical_row", "", sentence, remedy, rows, texts, list(map(str, others.tolist())))]
+    numbers = [str(other) for other in others.tolist()]
+    texts = [tr("Observation {} has the same place and the same values.").format(number) for number in numbers]
+    return [Finding("identical_row", "", sentence, remedy, rows, texts, numbers)]
 
 
 def _different(measured: Measured, sound: Flags, keys: Rows, shared: Flags) -> list[Finding]:

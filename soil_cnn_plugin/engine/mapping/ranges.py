@@ -115,7 +115,7 @@ class RangeCheck:
             return
         count = unknown.total()
         codes = [
-            tr("{}{} at {}").format(code, f" ({names[code]})" if code in names else "", pixels)
+            tr("{}{} at {}").format(str(code), f" ({names[code]})" if code in names else "", pixels)
             for code, pixels in unknown.most_common(_CODES_IN_WORDS)
         ]
         more = len(unknown) - len(codes)
@@ -136,7 +136,7 @@ class RangeCheck:
     def _tell_other_names(self, index: int, report: Report) -> None:
         summary, names = self._trained[index], self._names[index]
         other = [
-            tr("{} was {!r} and is {!r}").format(code, label, names[code])
+            tr("{} was {!r} and is {!r}").format(str(code), label, names[code])
             for code, label in zip(summary.categories, summary.labels)
             if label != str(code) and names.get(code, label).casefold() != label.casefold()
         ]

@@ -92,7 +92,7 @@ class Rows:
         self, depths: np.ndarray | None = None, pixels: np.ndarray | None = None
     ) -> tuple[DuplicateSummary, dict[str, Finding]]:
         field = read_measured(SoilProperty("zinc"), self.zinc)
-        ids, sound = np.arange(20) + 101, np.ones(20, bool)
+        ids, sound = np.arange(20) + 10_101, np.ones(20, bool)
         summary, found = check_duplicates(
             ids, number_places(self.metres), depths, self.columns, [(field, sound)], pixels
         )
@@ -110,7 +110,8 @@ def test_copies_are_found_whatever_their_identifier() -> None:
     rows.metres[7], rows.zinc[7] = rows.metres[2], rows.zinc[2]
     summary, found = rows.check()
     assert found.keys() == {"identical_row"}
-    assert found["identical_row"].rows.tolist() == [7] and found["identical_row"].values == ["103"]
+    assert found["identical_row"].rows.tolist() == [7] and found["identical_row"].values == ["10103"]
+    assert found["identical_row"].texts == ["Observation 10103 has the same place and the same values."]
     assert (summary.places, summary.repeated, summary.identical) == (19, 1, 1)
 
 

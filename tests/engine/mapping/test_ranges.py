@@ -38,17 +38,17 @@ def test_another_unit_shows_in_the_range(tmp_path: Path, factor: float, words: s
 def test_unknown_class_codes_are_counted_and_named(tmp_path: Path) -> None:
     landscape = make_landscape(tmp_path)
     raw = landscape.values.copy()
-    raw[2, 20, :30], raw[2, 25, :8] = 7, 99
+    raw[2, 20, :30], raw[2, 25, :8] = 7, 12345
     with_data = np.isfinite(raw).all(0)
     raw[:, ~with_data] = np.nan
-    sevens, nines = (int((raw[2] == code).sum()) for code in (7, 99))
+    sevens, nines = (int((raw[2] == code).sum()) for code in (7, 12345))
     check, log = RangeCheck(landscape.summaries(), [{}, {}, {7: "Peat"}]), Log()
     for rows in (slice(0, 23), slice(23, 40)):
         check.add(look(landscape.summaries(), raw[:, rows]))
     check.tell(log)
     (warning,) = log.warnings
     assert warning.startswith(f"soil: {sevens + nines} pixels, {100 * (sevens + nines) / with_data.sum():.3g} % of")
-    assert f"count as missing: code 7 (Peat) at {sevens}, 99 at {nines}." in warning
+    assert f"count as missing: code 7 (Peat) at {sevens}, 12345 at {nines}." in warning
     assert "Reclassify them to codes of the training" in warning
 
 

@@ -39,7 +39,7 @@ class Nearness:
             return text
         text += tr(" So the scores hold near the observations, and are probably too good for most of the map.")
         if kind == "knndm":
-            return text + tr(" No folds of these observations lie as far apart as the map reaches.")
+            return text + tr(" The validation knndm found no folds of these observations that match the map better.")
         return text + tr(" Choose the validation knndm, which holds out observations farther from the others.")
 
 

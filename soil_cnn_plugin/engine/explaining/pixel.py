@@ -124,7 +124,7 @@ def explain_pixel(
     missing = [name for name, value in values.items() if not math.isfinite(value)]
     if missing:
         raise EngineError(
-            tr("Nothing is predicted there: {} has no data at {:g}, {:g}.").format(", ".join(missing), job.x, job.y)
+            tr("Nothing is predicted there: {} has no data at {:.8g}, {:.8g}.").format(", ".join(missing), job.x, job.y)
         )
     observations = _observations(trained, file)
     # Before the block: what the Gaussian process keeps from a block's inference mode could not be differentiated.
@@ -163,13 +163,13 @@ def _pixel(job: ExplainPixel, grid: Grid) -> Block:
         x, y = grid.place([job.x], [job.y], job.crs) if job.crs else (np.array([job.x]), np.array([job.y]))
     except pyproj.exceptions.ProjError as error:
         raise EngineError(
-            tr("The point {:g}, {:g} cannot be transformed to {}, the CRS of the map. Give it in that CRS.").format(
+            tr("The point {:.8g}, {:.8g} cannot be transformed to {}, the CRS of the map. Give it in that CRS.").format(
                 job.x, job.y, grid.crs_name
             )
         ) from error
     if not grid.contains(x, y).all():
         raise EngineError(
-            tr("The point {:g}, {:g} lies outside the covariates of the network. Choose one on its map.").format(
+            tr("The point {:.8g}, {:.8g} lies outside the covariates of the network. Choose one on its map.").format(
                 job.x, job.y
             )
         )
@@ -207,7 +207,7 @@ def _predict(
     found = predictor.predict(block, patch, np.ones((1, 1), np.bool_))
     if not np.isfinite(found.location).all():
         raise EngineError(
-            tr("Nothing is predicted at {:g}, {:g}: a class there was not met in training.").format(job.x, job.y)
+            tr("Nothing is predicted at {:.8g}, {:.8g}: a class there was not met in training.").format(job.x, job.y)
         )
     values = finisher.layers.values(found.location, found.scale)
     rows = {name: iter(bands[:, 0, 0].tolist()) for name, bands in values.items() if name != "classes"}

@@ -11,7 +11,7 @@ import numpy as np
 import rasterio
 
 from soil_cnn_plugin.contract.jobs import Covariate
-from soil_cnn_plugin.contract.language import tr, tr_n
+from soil_cnn_plugin.contract.language import localized, tr, tr_n
 from soil_cnn_plugin.engine.arrays import Singles
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.machine.memory import gibibytes
@@ -164,11 +164,17 @@ def _mark_in_words(summary: CovariateSummary) -> str:
         is_telling = any(np.isclose(mark, each, rtol=1e-6) for each in _MARKS) or abs(mark) > _LARGEST_MARK
         if gap > spread * (1.0 if is_telling else _FAR) and (is_telling or mark < others.min()):
             return tr(
-                "{}: about {:.0f} % of its pixels are {:.7g}, far from all others ({:.4g} to {:.4g}). If"
+                "{}: about {:.0f} % of its pixels are {}, far from all others ({:.4g} to {:.4g}). If"
                 " that marks missing data, set it as the layer's additional no data value (properties,"
                 " Transparency), and run again: as data it spoils the covariate."
-            ).format(summary.covariate.name, 100 * is_mark.mean(), mark, others.min(), others.max())
+            ).format(summary.covariate.name, 100 * is_mark.mean(), _typed(mark), others.min(), others.max())
     return ""
+
+
+def _typed(mark: float) -> str:
+    """Return a number as it is to be typed: whole ones with all of their digits."""
+    is_whole = mark == round(mark) and abs(mark) < _LARGEST_MARK
+    return str(round(mark)) if is_whole else localized(f"{mark:.7g}")
 
 
 def _compass_in_words(summary: CovariateSummary) -> str:

@@ -92,6 +92,7 @@ def test_a_class_is_shown_by_its_name_or_code(job: ExplainPixel, content: dict, 
     ("change", "words"),
     [
         ({"x": WEST - 1e5}, "lies outside the covariates of the network"),
+        ({"x": 1234567.8, "y": 5312345.6}, "The point 1234567.8, 5312345.6 lies outside"),
         ({"crs": "nonsense"}, "cannot be transformed to EPSG:28992, the CRS of the map. Give it in that CRS"),
         ({"patches": "none.h5"}, "Choose it as PATCHES"),
     ],

@@ -73,7 +73,7 @@ def overlap_sentence(folds: FoldsInWords) -> str:
     text = tr("The patches of {} of the held-out observations overlap a patch that was trained on.").format(share)
     if folds.overlap_percent <= HIGH_OVERLAP:
         return text
-    if folds.kind == "knndm":
+    if _are_matched(folds):
         return tr(
             "{} Patches of the map overlap those trained on, too: the map lies no farther from the observations than"
             " held-out observations lie from those trained on, because the folds were chosen that way (kNNDM). The"
@@ -88,7 +88,12 @@ def overlap_sentence(folds: FoldsInWords) -> str:
 
 def overlap_is_doubtful(folds: FoldsInWords) -> bool:
     """Whether scores may be too good for the map, because patches overlap as they do not on the map."""
-    return folds.overlap_percent > HIGH_OVERLAP and folds.kind != "knndm"
+    return folds.overlap_percent > HIGH_OVERLAP and not _are_matched(folds)
+
+
+def _are_matched(folds: FoldsInWords) -> bool:
+    """Whether folds matched to the map hold out observations about as far away as the map lies, as they are to do."""
+    return folds.kind == "knndm" and not (folds.nearness and folds.nearness.is_doubtful)
 
 
 def folds_in_words(folds: FoldsInWords) -> str:

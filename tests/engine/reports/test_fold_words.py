@@ -11,6 +11,7 @@ import pytest
 from soil_cnn_plugin.contract.jobs import TrainNetwork
 from soil_cnn_plugin.engine.assessment.assessment import Assessment, FoldsInWords
 from soil_cnn_plugin.engine.assessment.folds import PlacedTargets, make_folds
+from soil_cnn_plugin.engine.assessment.nearness import Nearness
 from soil_cnn_plugin.engine.reports.held_out_words import (
     folds_in_words,
     methods_sentence,
@@ -59,6 +60,12 @@ def test_overlap_of_folds_matched_to_the_map_is_no_doubt(places: np.ndarray) -> 
     assert "Patches of the map overlap those trained on, too" in text
     assert "The scores hold for the area that the folds were matched to" in text
     assert not overlap_is_doubtful(folds)
+
+
+def test_overlap_is_a_doubt_where_even_matched_folds_lie_nearer_than_the_map() -> None:
+    folds = replace(folds_of("knndm", CLUSTERED), nearness=Nearness(10.0, 100.0))
+    assert overlap_is_doubtful(folds) and "the scores hold close to the observations" in overlap_sentence(folds)
+    assert not overlap_is_doubtful(replace(folds, nearness=Nearness(60.0, 100.0)))
 
 
 @pytest.mark.parametrize("kind", ["random", "spatial_blocks", "groups"])

@@ -38,7 +38,8 @@ NDVI = RNG.uniform(-0.2, 0.9, 10000)
 )  # fmt: skip
 def test_a_mark_of_missing_data_that_nobody_declared_is_told(mark: float, values: np.ndarray) -> None:
     (doubt,) = doubts(with_mark(mark, 0.12, values))
-    assert doubt.startswith(f"dem: about 12 % of its pixels are {mark if isinstance(mark, int) else f'{mark:.7g}'}, far from all others (")
+    words = str(mark) if isinstance(mark, int) else f"{mark:.7g}"
+    assert doubt.startswith(f"dem: about 12 % of its pixels are {words}, far from all others (")
     assert "additional no data value" in doubt
 
 

@@ -203,7 +203,8 @@ def _data_in_words(row: Row) -> str:
 
 
 def _change_in_words(change: Change) -> str:
-    return f"{change.percent:+.1f} %" + (f" ({change.test.p:.2g})" if change.test else "")
+    percent = round(change.percent, 1)
+    return (f"{percent:+.1f} %" if percent else "0.0 %") + (f" ({change.test.p:.2g})" if change.test else "")
 
 
 def _mean(held_out: Sequence[HeldOut]) -> Mean:

@@ -35,8 +35,9 @@ def hold_out(
     repeat: int = 0,
     report: Report = _SILENT,
 ) -> Folds:
-    """Deal the file's observations to folds; `domain` is a raster or polygons for folds matched to a map (knndm).
-    Each `repeat`, counted from 0, draws others.
+    """Deal the file's observations to folds. `domain` is a raster or polygons where maps will be made: folds of the
+    kind knndm are matched to it, and those of all kinds tell how far away it lies. Each `repeat`, counted from 0, draws
+    other folds.
 
     Raises:
         EngineError: a target has too few values, or the observations cannot be held out in this way.
@@ -49,7 +50,7 @@ def hold_out(
                 " again with the field of the profile or site as the group, or choose other folds."
             ).format(file.path)
         )
-    placed, points = _placed(file), _domain(file, domain if kind == "knndm" else "", report)
+    placed, points = _placed(file), _domain(file, domain, report)
     folds = make_folds(kind, placed, count, seed, domain=points, repeat=repeat)
     return replace(folds, nearness=measure_nearness(placed.coordinates, folds.fold, points))
 
@@ -81,7 +82,7 @@ def tell_folds(folds: Folds, domain: str, report: Report) -> None:
     if domain and folds.kind != "knndm":
         report.warning(
             tr(
-                "The domain '{}' is not used: only folds of the kind knndm are matched to a domain, and {} was"
+                "The domain '{}' does not change the folds: only those of the kind knndm are matched to it, and {} was"
                 " asked for."
             ).format(layer_name(domain), folds.kind)
         )

@@ -42,9 +42,16 @@ def test_a_domain_that_is_not_used_is_warned_of(patches: str, tmp_path: Path) ->
     domain, log = polygons(tmp_path / "valley.gpkg", WEST), Log()
     with PatchFile(patches) as file:
         tell_folds(hold_out(file, "random", 3, 0, domain), domain, log)
-        assert len(log.warnings) == 1 and "'valley' is not used" in log.warnings[0]
+        assert len(log.warnings) == 1 and "'valley' does not change the folds" in log.warnings[0]
         tell_folds(hold_out(file, "knndm", 3, 0, domain), domain, log)
     assert len(log.warnings) == 1
+
+
+def test_folds_of_all_kinds_tell_how_far_the_domain_lies(patches: str, tmp_path: Path) -> None:
+    with PatchFile(patches) as file:
+        domain = polygons(tmp_path / "valley.gpkg", WEST)
+        near, far = (hold_out(file, "random", 3, 0, each).nearness for each in ("", domain))
+    assert near and far and near.held_out_metres == far.held_out_metres and far.map_metres != near.map_metres
 
 
 def test_a_domain_beside_the_observations_is_refused(patches: str, tmp_path: Path) -> None:

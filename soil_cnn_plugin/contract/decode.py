@@ -87,7 +87,7 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
         raise DecodeError(
             tr("{} has no field {}. It has: {}.").format(where, ", ".join(map(repr, unknown)), ", ".join(sorted(known)))
         )
-    lacking = [item.name for item in fields(kind) if _is_needed(item) and item.name not in value]
+    lacking = [item.name for item in fields(kind) if is_needed(item) and item.name not in value]
     if lacking:
         raise DecodeError(tr("{} lacks {}, which it must have.").format(where, ", ".join(map(repr, lacking))))
     try:
@@ -96,7 +96,8 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
         raise DecodeError(tr("{} is incomplete: {}.").format(where, error)) from error
 
 
-def _is_needed(item: Field[Any]) -> bool:
+def is_needed(item: Field[Any]) -> bool:
+    """Check whether a field has no default."""
     return item.default is MISSING and item.default_factory is MISSING
 
 

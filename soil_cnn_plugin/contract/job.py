@@ -6,9 +6,10 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from .decode import is_needed
 from .language import any_of, tr
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
@@ -77,7 +78,7 @@ class Job:
 
     def empty_outputs(self) -> list[str]:
         """Return the outputs that the job always writes, and that no path is given for."""
-        needed = [each.name for each in fields(self) if each.default is MISSING]
+        needed = [each.name for each in fields(self) if is_needed(each)]
         return [name for name in self.OUTPUTS if name in needed and not getattr(self, name)]
 
     def input_paths(self) -> list[str]:

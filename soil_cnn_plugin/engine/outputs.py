@@ -22,8 +22,7 @@ class Claims:
     """Outputs that belong to this run until `give_back`, or until its process ends, however it ends."""
 
     def __init__(self) -> None:
-        self._held: dict[str, int] = {}
-        self._names: dict[str, str] = {}
+        self._held: dict[str, tuple[str, int]] = {}  # path -> name of the output, descriptor of the claim
 
     def take(self, job: Job) -> None:
         """Raises EngineError unless each output can be written where it is wanted, replaces no input, and belongs to no
@@ -49,7 +48,7 @@ class Claims:
         return next((each for each in folders if not os.path.isdir(each) and os.path.isdir(os.path.dirname(each))), "")
 
     def give_back(self) -> None:
-        for path, descriptor in self._held.items():
+        for path, (_, descriptor) in self._held.items():
             with suppress(OSError):
                 if os.name == "posix":  # while it is held: afterwards it might be another run's
                     os.unlink(claim(path))
@@ -74,19 +73,17 @@ class Claims:
                     )
                 if _is_still(descriptor, claim(path)):  # and was not removed by a run that ended just now
                     _sign(path, descriptor, bool(is_alone))
-                    self._held[path], self._names[path], is_held = descriptor, name, True
+                    self._held[path], is_held = (name, descriptor), True
             finally:
                 if not is_held:
                     os.close(descriptor)
 
     def _check_twin(self, name: str, path: str, descriptor: int) -> None:
         """Raise EngineError where another output has the same claim, however its path is spelled."""
-        for other, held in self._held.items():
+        for other, held in self._held.values():
             if os.path.samestat(os.fstat(held), os.fstat(descriptor)):
                 raise EngineError(
-                    tr("{} is chosen for two outputs, {} and {}. Choose different names.").format(
-                        path, self._names[other], name
-                    )
+                    tr("{} is chosen for two outputs, {} and {}. Choose different names.").format(path, other, name)
                 )
 
 

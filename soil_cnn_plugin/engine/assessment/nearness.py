@@ -8,12 +8,11 @@ import numpy as np
 
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.engine.arrays import Array, Rows
-from soil_cnn_plugin.engine.assessment.knndm import nearest_distances
+from soil_cnn_plugin.engine.assessment.knndm import held_out_distances, nearest_distances
 from soil_cnn_plugin.engine.observations.notes import metres_in_words
 
 TOO_FAR = 2.0
 """Times the distance of held-out observations from which on the map lies farther than they tell of."""
-_MOST = 20_000  # held-out observations whose distances are looked up; their median needs no more
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,5 @@ class Nearness:
 
 def measure_nearness(coordinates: Array, fold: Rows, domain: Array) -> Nearness:
     """Measure from `coordinates` (N, 2) of observations, their `fold` (N,) and points of the map (M, 2), in metres."""
-    rows = np.random.default_rng(0).permutation(len(fold))[:_MOST]
-    distances = [
-        nearest_distances(coordinates[rows[fold[rows] == number]], coordinates[fold != number])
-        for number in np.unique(fold[rows])
-    ]
-    to_map = nearest_distances(domain, coordinates)
-    return Nearness(float(np.median(np.concatenate(distances))), float(np.median(to_map)))
+    held_out, to_map = held_out_distances(coordinates, fold), nearest_distances(domain, coordinates)
+    return Nearness(float(np.median(held_out)), float(np.median(to_map)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from soil_cnn_plugin.contract.language import tr
 from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
-from soil_cnn_plugin.engine.observations.layer_fields import as_numbers, is_text, parse_numbers
+from soil_cnn_plugin.engine.observations.layer_fields import ParsedNumbers, as_numbers, is_text, parse_numbers
 from soil_cnn_plugin.engine.observations.names import is_missing, plain_name
 from soil_cnn_plugin.engine.observations.soil_classes import may_name_classes
 
@@ -93,9 +93,10 @@ def is_numeric(column: NDArray[Any]) -> bool:
 
 def holds_numbers(column: NDArray[Any]) -> bool:
     """Check whether a field holds numbers, or texts most of which are numbers."""
-    if not is_text(column):
-        return is_numeric(column)
-    parsed = parse_numbers(column)
+    return _are_numbers(parse_numbers(column)) if is_text(column) else is_numeric(column)
+
+
+def _are_numbers(parsed: ParsedNumbers) -> bool:
     return int(np.isfinite(parsed.values).sum()) > len(parsed.unknown)
 
 
@@ -103,7 +104,8 @@ def is_classes(column: NDArray[Any]) -> bool:
     """Check whether a chosen field is one of classes; an empty one is not, nor one of numbers with a unit."""
     if not is_text(column):
         return column.dtype.kind == "b"
-    return not holds_numbers(column) and _holds_words(column) and may_name_classes(parse_numbers(column).unknown)
+    parsed = parse_numbers(column)
+    return not _are_numbers(parsed) and _holds_words(column) and may_name_classes(parsed.unknown)
 
 
 def _holds_words(column: NDArray[Any]) -> bool:

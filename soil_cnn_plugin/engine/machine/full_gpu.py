@@ -59,7 +59,7 @@ def programs_in_words() -> str:
 def _program_in_words(number: str, path: str, mebibytes: str) -> str:
     name = PurePath(path.replace("\\", "/")).name or tr("a program")
     size = f", {gibibytes(int(mebibytes) * 2**20)}" if mebibytes.isdigit() else ""  # Windows does not tell it
-    return tr("{}{}, process {}").format(name, size, str(number))
+    return tr("{}{}, process {}").format(name, size, number)
 
 
 def wait_for_gpu(has_room: Callable[[], bool], why: str, report: Report) -> None:

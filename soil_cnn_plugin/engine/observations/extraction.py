@@ -227,8 +227,7 @@ def _warn_of_wild_values(field: str, values: Array, ids: Rows, report: Report) -
             tr(
                 "{}: {} of {} values lie far from all others ({}; the others reach from {:g} to {:g}). If they stand"
                 " for missing values, are in another unit, or have a misplaced decimal sign, correct them and run"
-                " again: they"
-                " spoil network and map."
+                " again: they spoil network and map."
             ).format(field, is_wild.sum(), np.isfinite(values).sum(), examples, others.min(), others.max())
         )
 

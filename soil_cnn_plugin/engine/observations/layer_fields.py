@@ -94,11 +94,12 @@ def is_text(column: NDArray[Any]) -> bool:
 
 def _signs_in_words(parsed: ParsedNumbers) -> str:
     """Say how numbers were read whose commas or points may separate thousands; empty where there are none."""
-    comma = tr(" Commas count as decimal signs, not as separators of thousands ({}).")
-    point = tr(" Points count as decimal signs, not as separators of thousands ({}).")
-    return (comma.format(parsed.odd_comma) if parsed.odd_comma else "") + (
-        point.format(parsed.odd_point) if parsed.odd_point else ""
-    )
+    words = ""
+    if parsed.odd_comma:
+        words += tr(" Commas count as decimal signs, not as separators of thousands ({}).").format(parsed.odd_comma)
+    if parsed.odd_point:
+        words += tr(" Points count as decimal signs, not as separators of thousands ({}).").format(parsed.odd_point)
+    return words
 
 
 def _no_numbers(layer: Layer, name: str, role: str, parsed: ParsedNumbers) -> EngineError:

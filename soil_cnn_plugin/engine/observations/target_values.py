@@ -12,11 +12,7 @@ from soil_cnn_plugin.contract.soil_property import SoilProperty
 from soil_cnn_plugin.engine.arrays import Array, Flags
 from soil_cnn_plugin.engine.errors import EngineError
 from soil_cnn_plugin.engine.observations.compositions import close_composition
-from soil_cnn_plugin.engine.observations.layer_fields import (
-    is_text,
-    parse_numbers,
-    read_limited_numbers,
-)
+from soil_cnn_plugin.engine.observations.layer_fields import is_text, parse_numbers, read_limited_numbers
 from soil_cnn_plugin.engine.observations.limits_and_errors import (
     apply_limits,
     check_censored,

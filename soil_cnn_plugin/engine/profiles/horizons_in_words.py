@@ -58,8 +58,7 @@ def tell_horizons(
                 tr(
                     "{}: {} of {} values lie far from all others ({}; the others reach from {:g} to {:g}). If they"
                     " stand for missing values, are in another unit, or have a misplaced decimal sign, correct them"
-                    " and run"
-                    " again: they spoil the whole profile."
+                    " and run again: they spoil the whole profile."
                 ).format(
                     value.field,
                     is_wild.sum(),

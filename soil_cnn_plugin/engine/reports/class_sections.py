@@ -73,8 +73,7 @@ def class_share(assessment: Assessment, frame: MapFrame) -> Share:
                 [_score_group(target, predictor) for target in targets],
                 tr(
                     "Scores of held-out observations. Below accuracy and Brier score are the lowest and the highest"
-                    " of the folds. A dot marks the best of each column, bold type the method of the"
-                    " map."
+                    " of the folds. A dot marks the best of each column, bold type the method of the map."
                 ),
             )
         ],

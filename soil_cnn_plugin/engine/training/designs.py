@@ -108,8 +108,9 @@ def _first_design(
     channels = sum(len(summary.categories) or 1 for summary in file.covariates)
     told = progress_of_reading(plans, file.count, len(file.targets), channels, trainings, device, report)
     data = encode_patches(file, plans, device, _who_sees_location(job), progress=told)
-    kept = CheckpointFolder(checkpoints / read_versions()["Soil CNN"] / data.fingerprint, report.warning)
+    kept = None
     if job.resume:
+        kept = CheckpointFolder(checkpoints / read_versions()["Soil CNN"] / data.fingerprint, report.warning)
         kept.tidy()
     return Design(
         data=data,
@@ -121,7 +122,7 @@ def _first_design(
         coverage=job.coverage,
         seed=job.seed,
         device=device,
-        checkpoints=kept if job.resume else None,
+        checkpoints=kept,
     )
 
 
